@@ -267,7 +267,7 @@ class ReceiverSettings(Table):
                 named=named,
                 live=self.live,
                 control=network.control,
-                nats=any(map(is_nats, network.endpoints)),
+                past=bool(self.nats.since or self.nats.durable),
             )
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
@@ -301,6 +301,11 @@ class ReceiverSettings(Table):
             raise ValueError(
                 f"got --speed {nats.speed:g} without --since: only the past has a speed; give "
                 "--since 10m, or no speed (nats.speed)"
+            )
+        if nats.speed >= 0 and nats.durable:
+            raise ValueError(
+                f"got --speed {nats.speed:g} with --durable: a recorder takes every frame as soon "
+                "as it can; leave out the speed (nats.speed)"
             )
         if not (nats.since or nats.durable):
             return self

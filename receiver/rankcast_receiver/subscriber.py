@@ -164,7 +164,10 @@ class Subscriber:
         nats = nats or NatsOptions()
         at_server = [is_nats(address.endpoint) for address in addresses]
         check_cameras(cameras, nats.site, at_servers=all(at_server))
-        check_streams(stream, named=bool(cameras), live=live, control=control, nats=any(at_server))
+        past = past or PastOptions()
+        check_streams(
+            stream, named=bool(cameras), live=live, control=control, past=past.reads_streams
+        )
         limits = limits or Limits()
         if not 0 <= rank <= MAX_RANK:
             raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
@@ -211,7 +214,7 @@ class Subscriber:
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
         self._inlets = open_inlets(
-            addresses, senders, options, self._queue, nats, cameras, past or PastOptions()
+            addresses, senders, options, self._queue, nats, cameras, past
         )
         self._inlets.start()
 
@@ -353,7 +356,10 @@ class Subscriber:
                 # A closed queue is empty and no longer waits: the loop must end here.
                 self._inlets.check()
                 frames_before = self._senders.frame_s
-                yield self._queue.take(POLL_S)
+                batch = self._queue.take(POLL_S)
+                if self._stopped():
+                    return  # what came during the wait was published after the stop
+                yield batch
                 if self._senders.frame_s != frames_before:
                     last_frame_s = boot_s()  # time spent by the caller is not silence
                 # In this order: what a link has caught up with is in the queue before it says so.

@@ -115,12 +115,8 @@ def _check_substreams(settings: SenderSettings) -> None:
             f"got [[camera.stream]] with a recording as the source of {camera.name}: its packets "
             "are sent as they are; leave the streams out"
         )
-    if is_nats(settings.network.bind):
-        raise SettingsError(
-            f"got [[camera.stream]] of {camera.name} with {settings.network.bind}: substreams go "
-            "over tcp:// and ipc:// only; leave the streams out"
-        )
-    if not CAN_TELL:
+    # At a NATS server nobody gets a substream without subscribing to its own subject.
+    if not CAN_TELL and not is_nats(settings.network.bind):
         raise SettingsError(
             f"got [[camera.stream]] of {camera.name}, which a sender needs Linux for: viewers that "
             "subscribe to everything would get the substreams too; leave the streams out"

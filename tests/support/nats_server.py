@@ -88,8 +88,8 @@ def nats_server(folder: Path, text: str = "") -> Iterator[NatsServer]:
 class BareClient:
     """Speaks the protocol of NATS over a socket, without the client library."""
 
-    def __init__(self, port: int, **options: Any) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), 5.0)
+    def __init__(self, port: int, host: str = "127.0.0.1", **options: Any) -> None:
+        self._socket = socket.create_connection((host, port), 5.0)
         self._file = self._socket.makefile("rb")
         self.info = json.loads(self._line().partition(b" ")[2])
         self._send(b"CONNECT " + json.dumps({"verbose": False, **options}).encode() + b"\r\n")

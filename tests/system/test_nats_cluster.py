@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from rankcast.nats import KeepOptions
 from rankcast.runtime import NETWORK_GAP
-from rankcast_receiver import Subscriber
 from support.kept_camera import KeptCamera, keeping, wait
 from support.nats_cluster import NatsCluster, nats_cluster
+from support.viewer_thread import ViewerThread
 
 KEPT = KeepOptions(age_s=600.0, max_bytes=100_000_000, replicas=3)
 STREAM = "rankcast=default=cam"
@@ -26,35 +24,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
         yield running
 
 
-class Viewer:
-    """Receives in a thread, and notes the longest time without a frame."""
-
-    def __init__(self, address: str, *, live: bool = True) -> None:
-        self._stop = threading.Event()
-        self.subscriber = Subscriber(address, live=live, stopped=self._stop.is_set)
-        self.newest = -1
-        self.longest_s = 0.0
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self) -> None:
-        before_s = None
-        for frame in self.subscriber:
-            now_s = time.monotonic()
-            if before_s is not None:
-                self.longest_s = max(self.longest_s, now_s - before_s)
-            before_s, self.newest = now_s, frame.sequence
-
-    def __enter__(self) -> Viewer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.balance = self.subscriber.balance()
-        self.subscriber.close()
-
-
 def watch_a_fault(
     cluster: NatsCluster,
     at: tuple[int, int],
@@ -62,12 +31,12 @@ def watch_a_fault(
     fault: signal.Signals,
     *,
     live: bool = True,
-) -> tuple[KeptCamera, Viewer, int]:
+) -> tuple[KeptCamera, ViewerThread, int]:
     """Kill or stop a server in mid-stream; return once frames arrive again."""
     others = {number: [n for n in range(3) if n != number] for number in range(3)}
     sender = cluster.address_of(at[0], *others[at[0]])
     receiver = cluster.address_of(at[1], *others[at[1]])
-    with keeping(sender, KEPT) as camera, Viewer(receiver, live=live) as viewer:
+    with keeping(sender, KEPT) as camera, ViewerThread(receiver, live=live) as viewer:
         camera.wait_kept()
         # Past the time in which the key frame of the viewer that joined limits others.
         wait(lambda: viewer.newest >= 60, "frames")
@@ -93,7 +62,7 @@ def watch_a_fault(
     return camera, viewer, camera.sent[-1]
 
 
-def check(camera: KeptCamera, viewer: Viewer, gap_s: float) -> None:
+def check(camera: KeptCamera, viewer: ViewerThread, gap_s: float) -> None:
     assert viewer.longest_s < gap_s
     assert camera.longest_s < 1.0
     assert viewer.balance.under_way == 0

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rankcast.recordings import Recording, RecordingReader
+from rankcast.recordings import Recording
 from support.kept_camera import KeptCamera, keeping, wait
 from support.nats_server import BareClient, NatsServer, nats_server
 from support.processes import Rankcast, rankcast
+from support.recorded_frames import recorded
 
 STREAM = "rankcast=default=cam"
 
@@ -31,13 +32,6 @@ def recorder(server: NatsServer, file: Path, *more: str) -> Rankcast:
     )  # fmt: skip
 
 
-def recorded(file: Path) -> list[int]:
-    """Return the sequences of the frames in a recording, in their order, references left out."""
-    with RecordingReader(file) as reader:
-        messages = [message for message in reader if message.kind == "frames"]
-    return [message.sequence for message in messages if message.data[8] in (0, 1)]
-
-
 def decodable(file: Path) -> tuple[int, int]:
     """Return how many frames of a recording decode, and how many do not."""
     with Recording(file) as recording:
@@ -46,7 +40,7 @@ def decodable(file: Path) -> tuple[int, int]:
 
 
 def wait_recorded(file: Path, count: int) -> None:
-    wait(lambda: file.exists() and len(recorded(file)) >= count, "frames in the recording", 60.0)
+    wait(lambda: len(recorded(file)) >= count, "frames in the recording", 60.0)
 
 
 def unacknowledged(server: NatsServer) -> int:
@@ -70,7 +64,7 @@ def test_a_recorder_that_is_killed_again_and_again_loses_no_frame_and_repeats_no
     with keeping(server.address) as camera:
         camera.wait_kept()
         for _ in range(kills):
-            before = len(recorded(file)) if file.exists() else 0
+            before = len(recorded(file))
             with recorder(server, file, "--since", "1h") as process:
                 wait_recorded(file, before + 40)
                 process.signal(signal.SIGKILL)
@@ -158,3 +152,68 @@ def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
             assert process.process.wait(60) == 2
     lines = [line for line in process.lines if "the durable name archive" in line]
     assert len(lines) == 1
+
+
+def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_nothing(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, file) as first:
+            wait_recorded(file, 20)
+            with recorder(server, tmp_path / "second.mcap") as second:
+                assert second.process.wait(60) == 2
+            record_to_the_end(file, camera)
+            first.stop(signal.SIGINT)
+    lines = [line for line in second.lines if "is held by the recorder of" in line]
+    assert f"process {first.process.pid}, since" in lines[-1]
+    assert "another name with --durable" in lines[-1]
+    assert not [line for line in second.lines if "Traceback" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+def test_the_name_of_a_killed_recorder_is_free_within_seconds_and_of_a_stopped_one_at_once(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, file) as first:
+            wait_recorded(file, 20)
+            first.signal(signal.SIGKILL)
+            first.process.wait()
+        killed_s = time.monotonic()
+        with recorder(server, file) as second:
+            wait_recorded(file, len(camera.sent))
+            assert time.monotonic() - killed_s < 15.0
+            second.stop(signal.SIGINT)
+        with recorder(server, file) as third:
+            record_to_the_end(file, camera)
+            third.stop(signal.SIGINT)
+    assert any("waiting" in line for line in second.lines)
+    assert not [line for line in third.lines if "is held by" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+@pytest.mark.slow
+def test_a_recorder_that_was_stopped_for_long_leaves_the_name_to_its_successor(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, tmp_path / "first.mcap") as first:
+            wait_recorded(tmp_path / "first.mcap", 20)
+            first.signal(signal.SIGSTOP)
+            with recorder(server, file) as second:
+                wait_recorded(file, 20)
+                first.signal(signal.SIGCONT)
+                assert first.process.wait(60) == 2
+                record_to_the_end(file, camera)
+                second.stop(signal.SIGINT)
+    assert [line for line in first.lines if f"process {second.process.pid}, since" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))

@@ -32,7 +32,7 @@ from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.settings import parse_set
 from rankcast.user_path import expand_path
-from rankcast.wire import Limits, Reply, check_name, check_stream, unpack
+from rankcast.wire import Limits, Reply, check_stream, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
 _LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")
@@ -64,10 +64,10 @@ class _NatsSender:
                 f"got no camera for {self._address}: give --camera SITE.CAMERA, as "
                 f"`rankcast find --nats {self._address}` lists them"
             )
-        site, dot, name = camera.rpartition(".")
-        self._camera = (
-            check_site(site if dot else options.site or DEFAULT_SITE), check_name(name)
-        )  # fmt: skip
+        site, dot, name = camera.partition(".")
+        if not dot:
+            site, name = options.site or DEFAULT_SITE, camera
+        self._camera = check_site(site), check_stream(name)
 
     def call(self, op: str, args: Mapping[str, Scalar], timeout_s: float) -> Reply:
         from rankcast.nats.client import request_once

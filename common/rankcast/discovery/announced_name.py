@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rankcast.credentials import shown_address
 from rankcast.discovery.announcement import Announcement
 from rankcast.errors import NoStreamError, SettingsError
 
@@ -34,7 +35,9 @@ class AnnouncedName:
         """
         match = _NAME.fullmatch(text)
         if match is None:
-            raise SettingsError(f"got {text!r:.80}, want tcp://ADDRESS:PORT, CAMERA or CAMERA@HOST")
+            raise SettingsError(
+                f"got {shown_address(text)!r:.80}, want tcp://ADDRESS:PORT, CAMERA or CAMERA@HOST"
+            )
         return cls(match[1], match[2] or "")
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from rankcast.nats.subjects import (
     join_name,
     parse_subject,
     split_name,
+    split_stream_name,
     subject_of,
 )
 from rankcast.nats.wanted_cameras import check_cameras, wanted_camera
@@ -51,6 +52,7 @@ __all__ = [
     "parse_subject",
     "split_name",
     "split_packet",
+    "split_stream_name",
     "subject_of",
     "wanted_camera",
 ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.errors import SettingsError, WireError
-from rankcast.wire import check_name
+from rankcast.wire import MAIN, check_name, check_substream
+from rankcast.wire import stream_name as name_of_stream
 
 PREFIX: Final = "rankcast"
 FRAMES: Final = "frames"
@@ -22,6 +23,8 @@ DEFAULT_SITE: Final = "default"
 ANY: Final = "*"
 
 _CHANNELS: Final = frozenset({FRAMES, STATUS, CONTROL, OPERATOR_CONTROL})
+_OF_STREAMS: Final = (FRAMES, STATUS)
+"""Channels that each stream of a camera has."""
 _TOKEN: Final = re.compile(r"[a-z0-9_-]{1,32}")
 
 
@@ -32,11 +35,18 @@ class Subject:
     site: str
     camera: str
     channel: str
+    stream: str = MAIN
+    """Of ``frames`` and ``status``: ``main`` or a substream."""
 
     @property
     def name(self) -> str:
         """Name of the camera at a receiver."""
         return join_name(self.site, self.camera)
+
+    @property
+    def stream_name(self) -> str:
+        """Name of the stream at a receiver: ``SITE.CAMERA`` or ``SITE.CAMERA.SUB``."""
+        return name_of_stream(self.name, self.stream)
 
 
 def check_site(site: str) -> str:
@@ -52,9 +62,9 @@ def check_site(site: str) -> str:
     return site
 
 
-def subject_of(site: str, camera: str, channel: str) -> str:
+def subject_of(site: str, camera: str, channel: str, stream: str = MAIN) -> str:
     """Return the subject of a channel; site and camera may be `ANY`."""
-    return f"{PREFIX}.{site}.{camera}.{channel}"
+    return name_of_stream(f"{PREFIX}.{site}.{camera}.{channel}", stream)
 
 
 def control_subject(site: str, camera: str, op: str) -> str:
@@ -71,10 +81,15 @@ def parse_subject(text: str) -> Subject:
         If it is not a Rankcast subject.
     """
     words = text.split(".", 3)
-    if len(words) == 4 and words[0] == PREFIX and words[3] in _CHANNELS:
-        _, site, camera, channel = words
-        if _TOKEN.fullmatch(site) and _TOKEN.fullmatch(camera):
-            return Subject(site, camera, channel)
+    if len(words) == 4 and words[0] == PREFIX:
+        _, site, camera, rest = words
+        channel, dot, stream = rest.partition(".")
+        if rest in _CHANNELS:
+            channel, stream = rest, MAIN
+        elif not dot or channel not in _OF_STREAMS or not _is_substream(stream):
+            channel = ""
+        if channel and _TOKEN.fullmatch(site) and _TOKEN.fullmatch(camera):
+            return Subject(site, camera, channel, stream)
     raise WireError(f"got subject {text!r:.80}, want {PREFIX}.SITE.CAMERA.CHANNEL")
 
 
@@ -85,6 +100,21 @@ def join_name(site: str, camera: str) -> str:
     topics and web addresses.
     """
     return f"{site}.{camera}"
+
+
+def split_stream_name(name: str) -> tuple[str, str]:
+    """Return ``SITE.CAMERA``, and ``main`` or the substream, of a stream at a receiver."""
+    site, _, rest = name.partition(".")
+    camera, dot, stream = rest.partition(".")
+    return (join_name(site, camera), stream) if dot else (name, MAIN)
+
+
+def _is_substream(name: str) -> bool:
+    try:
+        check_substream(name)
+    except SettingsError:
+        return False
+    return True
 
 
 def split_name(name: str) -> tuple[str, str]:

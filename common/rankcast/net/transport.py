@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import zmq
 
+from rankcast.credentials import shown_address
 from rankcast.errors import SettingsError, TransportError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
@@ -211,16 +212,20 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
         or (match[1].startswith("[") and not _is_address(match[1].strip("[]")))
     ):
         wanted = "tcp://ADDRESS:PORT" + (" or tcp://*:PORT" if bind else "")
-        raise SettingsError(f"got address {endpoint!r:.80}, want {wanted}, port 1 to 65535")
+        raise SettingsError(
+            f"got address {shown_address(endpoint)!r:.80}, want {wanted}, port 1 to 65535"
+        )
     return endpoint
 
 
 def _check_ipc(endpoint: str) -> str:
     if not zmq.has("ipc"):
-        raise SettingsError(f"got address {endpoint!r:.80}: this system has no Unix sockets")
+        shown = shown_address(endpoint)
+        raise SettingsError(f"got address {shown!r:.80}: this system has no Unix sockets")
     if not _IPC.fullmatch(endpoint):
         raise SettingsError(
-            f"got address {endpoint!r:.120}, want ipc:///PATH, absolute, at most 90 characters"
+            f"got address {shown_address(endpoint)!r:.120}, want ipc:///PATH, absolute, at most 90 "
+            "characters"
         )
     return endpoint
 

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from rankcast.atomic_file import os_reason
+from rankcast.credentials import without_credentials
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.printable import printable
 from rankcast.runtime.logs import configure_logs
@@ -110,7 +111,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
         shown = io.StringIO()
         exc.show(shown)
         for line in shown.getvalue().splitlines():
-            click.echo(printable(line), err=True)
+            click.echo(printable(without_credentials(line)), err=True)
         return exc.exit_code
     except click.exceptions.Exit as exc:
         return exc.exit_code

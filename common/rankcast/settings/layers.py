@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rankcast.atomic_file import os_reason
+from rankcast.credentials import shown_address
 from rankcast.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,9 @@ def _split_set(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not _is_key(key):
-        raise SettingsError(f"got --set {text!r:.80}, want table.key=value, as in codec.rank=0.1")
+        raise SettingsError(
+            f"got --set {shown_address(text)!r:.80}, want table.key=value, as in codec.rank=0.1"
+        )
     return key, value.strip()
 
 
@@ -166,7 +169,8 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
     layers = []
     for text in sets:
         key, value = _split_set(text)
-        layers.append(Layer(f"--set {text}", _nested(key, _toml_value(value)), value, "--set"))
+        origin = f"--set {key}={shown_address(value)}"
+        layers.append(Layer(origin, _nested(key, _toml_value(value)), value, "--set"))
     return layers
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from rankcast.codec import CODECS_BY_NAME
+from rankcast.credentials import shown_value
 from rankcast.encoder import OptionError, check_options, replace_options
 from rankcast.errors import SettingsError
 from rankcast.settings.layers import MAX_DEPTH, Layer
@@ -223,7 +224,7 @@ def _explain(
         return f"{origin}: {message}"  # of several tables together
     if isinstance(value, Mapping):
         return f"{origin}: {where}: {message}"
-    return f"{origin}: {where} = {value!r:.60}: {message}"
+    return f"{origin}: {where} = {shown_value(value)!r:.60}: {message}"
 
 
 def _table_model(model: type[BaseModel], path: Iterable[str]) -> type[BaseModel]:

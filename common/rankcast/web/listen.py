@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rankcast.credentials import shown_address
 from rankcast.errors import SettingsError
 
 _FORM: Final = "HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080"
@@ -127,10 +128,11 @@ def parse_listen(text: str, certificate: str = "", key: str = "") -> Listen:
         host = host[1:-1]
     elif ":" in host:
         raise SettingsError(
-            f"got the address {text[:60]!r}, write an IPv6 address in brackets: {_FORM}"
+            f"got the address {shown_address(text)[:60]!r}, write an IPv6 address in brackets: "
+            f"{_FORM}"
         )
     if not colon or not host or not port_text.isascii() or not port_text.isdigit():
-        raise SettingsError(f"got the address {text[:60]!r}, want {_FORM}")
+        raise SettingsError(f"got the address {shown_address(text)[:60]!r}, want {_FORM}")
     if len(port_text) > 5 or int(port_text) > 65535:
         raise SettingsError(f"got the port {port_text[:20]}, the largest is 65535")
     if host in ("*", "0"):

@@ -46,7 +46,7 @@ def check_choice(name: str) -> str:
 
 
 def check_streams(
-    stream: str, *, named: bool, live: bool, control: bool, nats: bool = False
+    stream: str, *, named: bool, live: bool, control: bool, past: bool = False
 ) -> str:
     """Return `stream` if the wanted stream can be received that way.
 
@@ -58,17 +58,17 @@ def check_streams(
         Whether the cameras are given by name.
     live, control : bool
         See `rankcast_receiver.Subscriber`.
-    nats : bool
-        Whether one of the senders is reached through a NATS server.
+    past : bool
+        Whether frames come from what a NATS server keeps.
 
     Raises
     ------
     SettingsError
     """
     check_choice(stream)
-    if stream != MAIN and nats:
+    if stream != MAIN and past:
         raise SettingsError(
-            f"got stream {stream} with an address nats://: substreams go over tcp:// and ipc:// "
+            f"got stream {stream} with --since or --durable: a NATS server keeps main streams "
             "only; give main"
         )
     if stream == AUTO and not live:

@@ -11,8 +11,16 @@ from typing import Final
 from rankcast.boot_clock import boot_s
 from rankcast.errors import WireError
 from rankcast.frame import Scalar
-from rankcast.nats import control_subject
-from rankcast.wire import MAX_ID, Limits, Reply, Request, pack_request, parse_reply
+from rankcast.nats import control_subject, split_stream_name
+from rankcast.wire import (
+    MAX_ID,
+    Limits,
+    Reply,
+    Request,
+    pack_request,
+    parse_reply,
+    stream_name,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +88,17 @@ class CameraClient:
     def send(
         self,
         op: str,
-        camera: str = "",  # noqa: ARG002 - the one of this client
+        camera: str = "",
         args: Mapping[str, Scalar] = _NOTHING,
     ) -> int | None:
-        """Send one request without blocking; return its id, None without a connection."""
+        """Send one request without blocking; return its id, None without a connection.
+
+        Of `camera`, ``SITE.CAMERA.SUB``, only the substream counts: the camera is that of this
+        client.
+        """
         number = self._next_id
-        request = Request(number, op, self._camera, args)
+        stream = split_stream_name(camera)[1]
+        request = Request(number, op, stream_name(self._camera, stream), args)
         if not self._send(control_subject(self._site, self._camera, op), pack_request(request)):
             return None
         self._next_id = (number + 1) & MAX_ID

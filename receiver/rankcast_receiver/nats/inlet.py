@@ -12,30 +12,27 @@ from typing import Final
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, WireError, WorkerError
 from rankcast.nats import (
-    ANY,
-    FRAMES,
-    STATUS,
     Assembler,
     NatsAddress,
     NatsOptions,
     PastOptions,
     Subject,
     control_subject,
-    join_name,
     parse_subject,
     split_name,
-    subject_of,
-    wanted_camera,
+    split_stream_name,
 )
 from rankcast.nats.client import LoopThread, Message, NatsConnection
 from rankcast.nats.jetstream import JetStream
 from rankcast.net import CurveClient, LinkState
 from rankcast.runtime import LogLimiter, Pulse
-from rankcast.wire import Header
+from rankcast.wire import MAIN, Header
 from rankcast_receiver.nats.acknowledgements import key_of
 from rankcast_receiver.nats.camera_client import CameraClient
 from rankcast_receiver.nats.kept_camera import Ways
 from rankcast_receiver.nats.kept_cameras import KeptCameras
+from rankcast_receiver.nats.renewals import Renewals
+from rankcast_receiver.nats.wanted import Wanted
 from rankcast_receiver.nats.watched_camera import WatchedCamera
 from rankcast_receiver.net import ConnectionOptions, ControlRequest, PathMeter
 from rankcast_receiver.state import LinkFacts
@@ -50,7 +47,6 @@ MAX_REQUESTS: Final = 64
 """Most requests of the user that wait to be sent."""
 LATE_INTERVAL_S: Final = 1.0
 """As often as viewers report."""
-OLD_PAUSE_S: Final = 5.0
 LEAVE_S: Final = 0.3
 
 
@@ -58,7 +54,7 @@ class NatsInlet:
     """Receives the cameras of one NATS address, see `Inlet`.
 
     The status of every camera that may be wanted is subscribed to, frames only those of cameras
-    whose status has arrived.
+    whose status has arrived, and of these only the stream that is wanted.
 
     Parameters
     ----------
@@ -94,8 +90,7 @@ class NatsInlet:
         nats.check(address)
         self._foreign_messages = 0
         self._number = number
-        self._site = nats.site or ANY
-        self._wanted = frozenset(wanted_camera(name, nats.site) for name in cameras)
+        self._wanted = Wanted(cameras, nats.site)
         self._streams = streams
         self._options = options
         self._queue = queue
@@ -111,19 +106,23 @@ class NatsInlet:
         self._late_s: float | None = None
         """How late even the quickest message of the last second was."""
         self._next_late_s = 0.0
-        self._renewed_s, self._renewals = float("-inf"), 0
         self._read_s: float | None = None
         self._thread = LoopThread("nats", self._main, queue.close)
         self._connection = NatsConnection(
             address, nats, "rankcast receive", self._begin_session, on_denied=self._deny,
             buffer_bytes=options.socket.buffer_bytes, speaks=False,
         )  # fmt: skip
+        self._renewals = Renewals(
+            self._connection, self._path, live=options.live, moves=not past.reads_streams
+        )
         ways = Ways(
             JetStream(self._connection), self._deliver, lambda size: queue.has_room(number, size),
             lambda name: queue.oldest_s(number, name),
             self._follow, self._unfollow, self._note_facts, limits,
         )  # fmt: skip
-        self._kept = KeptCameras(past, ways, fills_gaps=not options.live)
+        # A server keeps main streams only.
+        fills_gaps = not options.live and streams.main_only
+        self._kept = KeptCameras(past, ways, fills_gaps=fills_gaps)
         streams.on_recorded = self._note_recorded
 
     @property
@@ -225,18 +224,13 @@ class NatsInlet:
             camera.begin_session(connection.state.sessions)
         self._queue.forget(self._number, self._streams.streams)
         await connection.subscribe(f"{connection.inbox}.>", self._take_reply)
-        for site, of_sender in self._wanted or {(self._site, ANY)}:
-            if site != ANY and (ANY, of_sender) in self._wanted:
-                continue  # the status of that camera at every site is subscribed to
-            await connection.subscribe(subject_of(site, of_sender, STATUS), self._take)
-        for site, of_sender in self._wanted:
-            if site != ANY:
-                self._watch(join_name(site, of_sender))
+        for subject in self._wanted.status_subjects:
+            await connection.subscribe(subject, self._take)
+        for name in self._wanted.named:
+            self._watch(name)
         await self._kept.begin_session(first=connection.state.sessions <= 1)
-        for name in self._watched:
-            if self._kept.wants_live(name):
-                await self._follow(name)
-        self._kept.find(self._site, self._watch_found)
+        await self._follow_wanted()
+        self._kept.find(self._wanted.site, self._watch_found)
 
     async def _turn(self) -> None:
         """Do what is due ten times a second."""
@@ -246,48 +240,39 @@ class NatsInlet:
         if self._given_up:
             for camera in self._watched.values():
                 camera.leave()
-                if camera.unsubscribe is not None:
-                    await camera.unsubscribe()
+                await camera.follow_only(())
             self._watched.clear()
+        if self._connection.is_up:
+            await self._follow_wanted()
+        streams, choices = self._streams.streams, self._streams.choices
         for name, camera in list(self._watched.items()):
-            if (
-                self._connection.is_up
-                and camera.unsubscribe is None
-                and self._kept.wants_live(name)
-            ):
-                await self._follow(name)
-            camera.tick(self._streams.streams.get(name), now_s, self._late_s)
+            camera.tick(streams.get(name), choices.get(name), now_s, self._late_s)
         await self._kept.tick(now_s)
-        self._drop_old_pictures(now_s)
+        self._renewals.tick(now_s, ended=all(stream.ended for stream in streams.values()))
         if self._path.tick(now_s) and self._shortage_log.may_log():
             log.warning("%s: %s", self._connection.address, self._path.shortage)
         self._read_s = now_s
         self._note_facts()
 
+    async def _follow_wanted(self) -> None:
+        """Subscribe to the frames of the streams that are wanted by now."""
+        choices = self._streams.choices
+        for name, camera in list(self._watched.items()):
+            choice = choices.get(name)
+            if choice is not None:
+                await camera.follow_only(choice.subscribed)
+            elif self._kept.wants_live(name):
+                await camera.follow()
+
     async def _follow(self, name: str) -> None:
-        """Subscribe to the frames of a camera, for this session."""
-        camera = self._watched[name]
-        if camera.unsubscribe is not None:
-            return
-        site, of_sender = split_name(name)
-        camera.unsubscribe = await self._connection.subscribe(
-            subject_of(site, of_sender, FRAMES), self._take
-        )
+        await self._watched[name].follow()
 
     async def _unfollow(self, name: str) -> None:
-        """End the subscription to the frames of a camera."""
-        camera = self._watched[name]
-        if camera.unsubscribe is not None:
-            await camera.unsubscribe()
-            camera.unsubscribe = None
-
-    def _wants(self, site: str, camera: str) -> bool:
-        wanted = self._wanted
-        return not wanted or (site, camera) in wanted or (ANY, camera) in wanted
+        await self._watched[name].unfollow()
 
     def _watch_found(self, name: str) -> None:
         has_room = len(self._watched) < MAX_CAMERAS
-        if name not in self._watched and has_room and self._wants(*split_name(name)):
+        if name not in self._watched and has_room and split_name(name) in self._wanted:
             self._watch(name)
 
     def _watch(self, name: str) -> WatchedCamera:
@@ -300,9 +285,11 @@ class NatsInlet:
             )  # fmt: skip
             camera = self._watched[name] = WatchedCamera(
                 name, client, self._streams.clocks.of(name), self._token,
+                lambda subject: self._connection.subscribe(subject, self._take),
                 reports=self._options.control,
             )  # fmt: skip
             client.sessions = self._connection.state.sessions
+            self._streams.note_cameras([name])
             self._kept.add(name)
         return camera
 
@@ -321,17 +308,19 @@ class NatsInlet:
             return
         if data is None:
             return
-        received = read_packet(name, subject.channel, data, self._options.limits, now_s)
-        is_followed = self._watched[name].unsubscribe is not None
+        limits = self._options.limits
+        received = read_packet(subject.stream_name, subject.channel, data, limits, now_s)
+        is_followed = self._watched[name].follows(subject.stream)
         if received.packet is None and not is_followed:
             self._foreign_messages += 1  # of a camera that is followed, the decoder counts it
             log.debug("ignored a message: %s", received.error)
             return
         self._note(self._streams.place(received), len(data), now_s)
-        if self._kept.hold(name, received):
+        if subject.stream == MAIN and self._kept.hold(name, received):
             return
-        # Before its frames are subscribed to, a status would count them as lost.
-        if is_followed:
+        # Before its frames are subscribed to, a status would count them as lost. Where a stream is
+        # chosen, the status of the main one says which there are, and counts only while it is it.
+        if is_followed or not self._streams.main_only:
             self._deliver(received)
 
     def _deliver(self, received: ReceivedPacket) -> ReceivedPacket:
@@ -354,7 +343,7 @@ class NatsInlet:
         """
         name = subject.name
         if name not in self._watched:
-            if not self._wants(subject.site, subject.camera):
+            if (subject.site, subject.camera) not in self._wanted:
                 raise WireError(f"got camera {name}, which was not asked for")
             if len(self._watched) >= MAX_CAMERAS:
                 raise WireError(f"got camera {name} after {MAX_CAMERAS} others")
@@ -364,7 +353,8 @@ class NatsInlet:
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
         self._path.hear(received, size, now_s)
-        clock = self._streams.clocks.of(received.camera)
+        self._renewals.heard_s = now_s
+        clock = self._streams.clock_of(received.camera)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
             clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
@@ -401,23 +391,11 @@ class NatsInlet:
 
     def _send_request(self, request: ControlRequest) -> None:
         self._waiting_requests -= 1
-        camera = self._watched.get(request.camera)
+        camera = self._watched.get(split_stream_name(request.camera)[0])
         if camera is None:
             request.fail(f"there is no camera {request.camera}")
         else:
             camera.requests.request(request)
-
-    def _drop_old_pictures(self, now_s: float) -> None:
-        """Reconnect where only old pictures arrive: what waits at the server is discarded."""
-        if not (self._options.live and self._connection.is_up and self._path.only_old(now_s)):
-            return
-        pause_s = min(60.0, OLD_PAUSE_S * 2**self._renewals)
-        if now_s - self._renewed_s < pause_s:
-            return
-        helped = now_s - self._renewed_s > 2 * pause_s + OLD_PAUSE_S
-        self._renewals = 0 if helped else self._renewals + 1
-        self._renewed_s = now_s
-        self._connection.renew("only old pictures arrived")
 
     def _note_facts(self) -> None:
         self._queue.note_links([self._facts()], self._number)

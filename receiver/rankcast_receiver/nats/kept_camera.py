@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -102,6 +103,7 @@ class KeptCamera:
         self._options = options
         self._ways = ways
         self._missed_s = missed_s
+        self._claim_token = secrets.token_hex(8)
         site, camera = split_name(name)
         self._frames = subject_of(site, camera, FRAMES)
         self._subject = subject_of(site, camera, ANY)
@@ -236,7 +238,9 @@ class KeptCamera:
             elif self._options.since is not None:
                 log.info("%s: the durable consumer %s exists: it goes on where it was, whatever "
                          "--since says", self.name, durable)  # fmt: skip
-        reader = DurableReader(jetstream, facts.name, self._subject, durable, first)
+        reader = DurableReader(
+            jetstream, facts.name, self._subject, durable, first, self._claim_token
+        )
         reader.next_sequence = self.acknowledgements.next_sequence
         return reader
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rankcast.credentials import shown_address
 from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.nats import NatsAddress, is_nats
@@ -68,4 +69,4 @@ def _check_count(given: Sequence[str]) -> None:
     if not 1 <= len(given) <= MAX_SENDERS:
         raise SettingsError(f"got {len(given)} senders, want 1 to {MAX_SENDERS}")
     if len(set(given)) < len(given):
-        raise SettingsError(f"got one sender twice: {', '.join(given)}")
+        raise SettingsError(f"got one sender twice: {', '.join(map(shown_address, given))}")

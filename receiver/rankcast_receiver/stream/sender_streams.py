@@ -9,11 +9,12 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
+from rankcast.nats import split_stream_name
 from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
 from rankcast.wire import MAIN, Header, Kind, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
-from rankcast_receiver.clock import StationClocks
+from rankcast_receiver.clock import SenderClock, StationClocks
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_facts import LOG_BURST
 from rankcast_receiver.stream.camera_stream import CameraStream
@@ -100,7 +101,12 @@ class SenderStreams:
     @property
     def needs_names(self) -> bool:
         """True if the sender has to be asked for its cameras before anything is subscribed to."""
-        return self._wanted != MAIN and not self.cameras
+        return self._wanted != MAIN and not self.cameras and not self._of_server
+
+    @property
+    def main_only(self) -> bool:
+        """True if only main streams are wanted."""
+        return self._wanted == MAIN
 
     @property
     def choices(self) -> dict[str, StreamChoice]:
@@ -108,11 +114,12 @@ class SenderStreams:
         return dict(self._choices)
 
     def note_cameras(self, cameras: Sequence[str]) -> None:
-        """Receive streams of these cameras; from any thread."""
-        for name in cameras[:MAX_CAMERAS]:
-            if name not in self._choices and len(self._choices) < MAX_CAMERAS:
-                shown = name + self._suffix
-                self._choices[name] = StreamChoice(self._wanted, shown, self._now_s())
+        """Receive the wanted stream of these cameras; from any thread."""
+        for name in () if self.main_only else cameras[: self._max_cameras]:
+            if name not in self._choices and len(self._choices) < self._max_cameras:
+                choice = StreamChoice(self._wanted, name + self._suffix, self._now_s())
+                # Replaced, not changed: another thread may look at each of them.
+                self._choices = {**self._choices, name: choice}
 
     def follow(self, substreams: Mapping[str, bool]) -> None:
         """Receive substreams, ``NAME.SUB``, as cameras; from the thread that routes packets.
@@ -210,13 +217,18 @@ class SenderStreams:
             stream.change(choice.shown)
         if packet is not None:
             self._accepted[camera] += 1
-        stream.clock = self.clocks.of(received.camera)
+        stream.clock = self.clock_of(received.camera)
         return stream
+
+    def clock_of(self, name: str) -> SenderClock:
+        """Return the clock that the time stamps of a stream are from."""
+        return self.clocks.of(self._split(name)[0] if self._of_server else name)
 
     def _split(self, name: str) -> tuple[str, str]:
         """Return camera and stream; names of cameras of many stations are ``SITE.CAMERA``."""
-        whole = self._of_server or name in self.followed
-        return (name, MAIN) if whole else split_stream(name)
+        if name in self.followed:
+            return name, MAIN
+        return split_stream_name(name) if self._of_server else split_stream(name)
 
     def _is_substream(self, name: str) -> bool:
         """Return whether a camera is a substream that is, or was, followed."""
@@ -316,7 +328,7 @@ class SenderStreams:
         if t_utc_ns is None:
             return None
         now_ns = round(received.t_received_s * 1e9)
-        age_ns = self.clocks.of(received.camera).age_ns(t_mono_ns, t_utc_ns, now_ns)
+        age_ns = self.clock_of(received.camera).age_ns(t_mono_ns, t_utc_ns, now_ns)
         return None if age_ns is None else age_ns / 1e9
 
     def _missing_names(self, link: LinkFacts) -> str:

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Sequence
 from typing import IO, Final
 
+from rankcast.credentials import without_credentials
 from rankcast.printable import printable
 from rankcast.runtime import LogLimiter
-from rankcast_sender.sources import without_credentials
 
 log = logging.getLogger(__name__)
 

@@ -8,29 +8,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rankcast.errors import WorkerError
 from rankcast.frame import Scalar
-from rankcast.nats import (
-    CONTROL,
-    DEFAULT_SITE,
-    FRAMES,
-    OPERATOR_CONTROL,
-    STATUS,
-    KeepOptions,
-    NatsAddress,
-    NatsOptions,
-    count_parts,
-    subject_of,
-)
+from rankcast.nats import CONTROL, DEFAULT_SITE, OPERATOR_CONTROL, subject_of
 from rankcast.nats.client import LoopThread, NatsConnection
 from rankcast.recorder import Triggers
 from rankcast.runtime import MailboxClosed, Pulse
-from rankcast.wire import Kind, Limits, pack_status
+from rankcast.wire import MAIN, Kind, split_stream
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import Relaying, RequestHandler
+from rankcast_sender.nats.channel_writer import ChannelWriter
+from rankcast_sender.nats.options import NatsOutletOptions
 from rankcast_sender.nats.presence import Presence
 from rankcast_sender.nats.requests import NatsRequests
 from rankcast_sender.nats.server_path import ServerPath
@@ -53,24 +43,6 @@ LINGER_S: Final = 1.0
 HURRIED_LINGER_S: Final = 0.25
 """After a signal a command must end within a second."""
 STOP_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class NatsOutletOptions:
-    """Options of a sender at a NATS server."""
-
-    address: NatsAddress
-    nats: NatsOptions = field(default_factory=NatsOptions)
-    keep: KeepOptions = field(default_factory=KeepOptions)
-    """What the server keeps of each camera."""
-    queue_messages: int = 4
-    """Frames of one camera that the server may not have taken yet ..."""
-    window_bytes: int = 262_144
-    """... once they are more bytes than this: further ones are then lost before they are coded."""
-    linger_s: float = 0.0
-    """How long `close` lets the server take the last messages; 0: 1 s."""
-    max_packet_bytes: int = Limits().max_packet_bytes
-    max_requests_s: int = 2000
 
 
 class NatsOutlet:
@@ -100,8 +72,6 @@ class NatsOutlet:
         self.site = options.nats.site or DEFAULT_SITE
         self.control = f"{options.address}, subjects {subject_of(self.site, 'CAMERA', CONTROL)}"
         """Where control requests go."""
-        self.frames_unsent = 0
-        """Frames that were coded, for a recorder, while the server could not take them."""
         self._options = options
         self._cameras: list[Camera] = []
         self._paths: dict[Channel, ServerPath] = {}
@@ -110,6 +80,8 @@ class NatsOutlet:
         """Those that the event loop knows."""
         self._listening: set[str] = set()
         """Names of the cameras whose requests are subscribed to in this session."""
+        self._appeared = False
+        """True while a camera that was added later is not among them."""
         self._ready: deque[Channel] = deque()
         self._work = asyncio.Event()
         self._over: set[Channel] = set()
@@ -122,18 +94,23 @@ class NatsOutlet:
         self._closed = False
         self._started = False
         self._viewers_changed = threading.Condition()
-        self._keeper: StreamKeeper | None = None
         self._thread = LoopThread("nats", self._main, self._ended)
         self._connection = NatsConnection(
             options.address, options.nats,
             f"rankcast {'send' if relaying is None else 'relay'} {self.site}", self._subscribe,
             self._progress,
         )  # fmt: skip
+        self._writer = ChannelWriter(self._connection, self.site)
 
     @property
     def key_state(self) -> Mapping[str, Scalar]:
         """Empty: the keys are those of the server."""
         return {}
+
+    @property
+    def frames_unsent(self) -> int:
+        """Frames that were coded, for a recorder, while the server could not take them."""
+        return self._writer.frames_unsent
 
     @property
     def requests_dropped(self) -> int:
@@ -196,8 +173,9 @@ class NatsOutlet:
             self._connection.publish_soon, self._thread.call, self._join,
         )  # fmt: skip
         if self._options.keep.age_s:
-            self._keeper = StreamKeeper(
-                self._connection, self.site, self._cameras, self._options.keep
+            kept = [camera for camera in self._cameras if _is_main(camera.name)]
+            self._writer.keeper = StreamKeeper(
+                self._connection, self.site, kept, self._options.keep
             )
         self._started = True
         self._handler.start()
@@ -299,7 +277,7 @@ class NatsOutlet:
             await self._serve(connection)
             if self._connection.is_up:
                 for channel in self._paths:
-                    await self._publish_status(channel, Kind.END)
+                    await self._writer.status(channel, Kind.END)
                 linger_s = self._options.linger_s or LINGER_S
                 await self._connection.drain(HURRIED_LINGER_S if self._hurried else linger_s)
         finally:
@@ -334,22 +312,23 @@ class NatsOutlet:
 
     async def _turn(self) -> None:
         now_s = time.monotonic()
-        if len(self._listening) < len(self._served) and self._connection.is_up:
+        if self._appeared and self._connection.is_up:
+            self._appeared = False
             await self._listen()
         self._count_viewers(now_s)
         while self._first:
             # What packets of a recording mean stands in the status, which comes before them.
-            await self._publish_status(self._first.pop(), Kind.STATUS)
+            await self._writer.status(self._first.pop(), Kind.STATUS)
         while self._ready:
             await self._forward(self._ready.popleft())
         self._requests.tick()
         self._handler.tick()
-        if self._keeper is not None:
-            self._keeper.check()
+        if self._writer.keeper is not None:
+            self._writer.keeper.check()
         for channel in self._schedule.take_due(now_s):
             is_over = channel in self._over or channel.paused
             kind = Kind.END if is_over else Kind.STATUS
-            await self._publish_status(channel, kind)
+            await self._writer.status(channel, kind)
             channel.ended = channel in self._over
 
     async def _forward(self, channel: Channel) -> None:
@@ -360,56 +339,31 @@ class NatsOutlet:
             except MailboxClosed:
                 if channel not in self._over:
                     self._over.add(channel)
-                    await self._publish_status(channel, Kind.END)
+                    await self._writer.status(channel, Kind.END)
                     channel.ended = True
                 return
             if item is None:
                 return
             if isinstance(item, NewStream):
                 channel.begin(item)
-                await self._publish_status(channel, Kind.STATUS)
+                await self._writer.status(channel, Kind.STATUS)
                 continue
             if isinstance(item, StreamPause):
                 channel.paused = True
-                await self._publish_status(channel, Kind.END)
+                await self._writer.status(channel, Kind.END)
                 continue
             data = item.data if isinstance(item, NumberedPacket) else item
             sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
             if data:
-                taken = await self._publish_frame(channel, data)
+                taken = await self._writer.frame(channel, self._paths[channel], data)
                 noted = channel.on_sent if taken else channel.on_unsent or channel.on_sent
                 noted()
             channel.sent = sequence + 1
 
-    async def _publish_frame(self, channel: Channel, data: bytes) -> bool:
-        path, connection = self._paths[channel], self._connection
-        subject = subject_of(self.site, channel.name, FRAMES)
-        # One may have been coded, and another one begun, before the path was full.
-        if path.is_over or not await connection.publish(subject, data):
-            self.frames_unsent += 1
-            return False
-        self._count(channel, data)
-        path.sent()
-        return True
-
-    def _count(self, channel: Channel, data: bytes) -> None:
-        """Count a packet that its stream, if there is one, should have."""
-        if self._keeper is not None:
-            messages = count_parts(len(data), self._connection.max_payload)
-            self._keeper.published(channel.name, messages)
-
-    async def _publish_status(self, channel: Channel, kind: Kind) -> None:
-        packet = pack_status(
-            kind, channel.stream_id, channel.status(channel.viewers), *channel.clocks_ns()
-        )
-        channel.on_status(packet)
-        subject = subject_of(self.site, channel.name, STATUS)
-        if self._connection.is_up and await self._connection.publish(subject, packet):
-            self._count(channel, packet)
-
     def _begin(self, channel: Channel) -> None:
         """Serve a camera that appeared after the start."""
         self._served.append(channel)
+        self._appeared = True
         self._presence.add(channel.name)
         self._schedule.add(channel, time.monotonic())
         self._work.set()
@@ -420,17 +374,19 @@ class NatsOutlet:
         now_s = time.monotonic()
         for channel in self._served:
             self._schedule.joined(channel, now_s)
-        if self._keeper is not None:
-            self._keeper.begin_session()
+        if self._writer.keeper is not None:
+            self._writer.keeper.begin_session()
 
     async def _listen(self) -> None:
         """Subscribe to the requests for those cameras for which this session has not yet."""
-        for camera in list(self._served):
-            if camera.name in self._listening:
+        for served in list(self._served):
+            # Requests for a substream go to the subjects of its camera.
+            camera = split_stream(served.name)[0]
+            if camera in self._listening:
                 continue
-            self._listening.add(camera.name)
+            self._listening.add(camera)
             for channel in (CONTROL, OPERATOR_CONTROL):
-                subject = subject_of(self.site, camera.name, channel)
+                subject = subject_of(self.site, camera, channel)
                 await self._connection.subscribe(subject, self._requests.take)
 
     def _progress(self) -> None:
@@ -438,8 +394,8 @@ class NatsOutlet:
         if not self._connection.is_up:
             # Viewers at the server cannot be reached, and say again that they watch.
             self._presence.clear()
-            if self._keeper is not None:
-                self._keeper.end_session()
+            if self._writer.keeper is not None:
+                self._writer.keeper.end_session()
             for path in self._paths.values():
                 path.clear()
         for path in self._paths.values():
@@ -460,3 +416,8 @@ class NatsOutlet:
             channel.viewers = self._presence.viewers(channel.name, now_s)
         with self._viewers_changed:
             self._viewers_changed.notify_all()
+
+
+def _is_main(name: str) -> bool:
+    """Return True for a camera, False for a substream, which no stream of the server keeps."""
+    return split_stream(name)[1] == MAIN

@@ -34,6 +34,10 @@ class Presence:
         """Add a camera, if it is another one."""
         self._until_s.setdefault(camera, OrderedDict())
 
+    def has(self, camera: str) -> bool:
+        """Return True for a camera, or a substream ``CAMERA.SUB``, of this sender."""
+        return camera in self._until_s
+
     def watch(self, camera: str, token: bytes, now_s: float) -> bool:
         """Count a viewer until it expires; return True if it is new."""
         viewers = self._until_s[camera]

@@ -14,7 +14,7 @@ from rankcast.errors import WireError
 from rankcast.nats import CONTROL, OPERATOR_CONTROL, Subject, parse_subject
 from rankcast.nats.client import Message
 from rankcast.runtime import LogLimiter
-from rankcast.wire import TOKEN_BYTES, Reply, Request, pack_reply, parse_request
+from rankcast.wire import TOKEN_BYTES, Reply, Request, pack_reply, parse_request, split_stream
 from rankcast_sender.control import OPERATOR, OPERATOR_ONLY, VIEWER, Client, RequestHandler
 from rankcast_sender.nats.presence import EXPIRES_S, Presence
 from rankcast_sender.peers import RateLimit
@@ -91,7 +91,7 @@ class NatsRequests:
         try:
             subject = parse_subject(message.subject)
             request = parse_request(message.data)
-            if request.camera not in ("", subject.camera):
+            if split_stream(request.camera or subject.camera)[0] != subject.camera:
                 raise WireError(f"got camera {request.camera} on {message.subject}")
             if message.reply and not message.reply.startswith(INBOX_PREFIX):
                 raise WireError(f"got reply subject {message.reply!r:.80}, want {INBOX_PREFIX}*")
@@ -104,7 +104,7 @@ class NatsRequests:
         if not self._budgets.get(request.op, self._others).take(who):
             self._drop(request.op if request.op in BUDGETS_S else "other requests")
             return
-        request = replace(request, camera=subject.camera)
+        request = replace(request, camera=request.camera or subject.camera)
         reply = self._answer(subject, request, who, message.reply, t1_ns)
         if reply is not None:
             self._reply(message.reply, reply)
@@ -166,6 +166,8 @@ class NatsRequests:
         ):
             error = f"watch takes token ({TOKEN_BYTES} bytes) and, if wanted, leave (true or false)"
             return Reply(request.id, False, error)
+        if not self._presence.has(request.camera):
+            return Reply(request.id, False, f"there is no stream {request.camera} here")
         if leaves:
             self._presence.leave(request.camera, token)
         elif self._presence.watch(request.camera, token, time.monotonic()):

@@ -1,7 +1,7 @@
 """Sources of frames: cameras, replays and synthetic scenes."""
 
 from rankcast_sender.sources.adjustments import Adjustments
-from rankcast_sender.sources.credentials import secrets_of, shown_url, without_credentials
+from rankcast_sender.sources.credentials import secrets_of, shown_url
 from rankcast_sender.sources.mosaic import Cfa
 from rankcast_sender.sources.pixel_formats import PixelFormat, pixel_format, supported_names
 from rankcast_sender.sources.recorded_packets import RecordedPacket, RecordedPackets
@@ -34,5 +34,4 @@ __all__ = [
     "secrets_of",
     "shown_url",
     "supported_names",
-    "without_credentials",
 ]

@@ -1,4 +1,4 @@
-"""Credentials in the URL of a camera, which no log, status, report or message may show."""
+"""Credentials in the URL of a camera: user information and query."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-HIDDEN: Final = "***"
-# A password may contain an unescaped @ or /: all up to the last @ of the word is left out.
-_USER_INFO: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]+)(:\d{1,5})?")
 _SHORT: Final = 3
 """Values of a query this short are numbers of channels, not secrets."""
-
-
-def without_credentials(text: str) -> str:
-    """Return `text` with user names and passwords of all URLs replaced by ``***``."""
-    return _USER_INFO.sub(f"{HIDDEN}@", text) if "://" in text else text
 
 
 def shown_url(url: str) -> str:

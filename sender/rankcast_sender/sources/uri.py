@@ -16,9 +16,10 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rankcast.credentials import without_credentials
 from rankcast.errors import SettingsError
 from rankcast.validation_text import reason_of
-from rankcast_sender.sources.credentials import is_unambiguous, shown_url, without_credentials
+from rankcast_sender.sources.credentials import is_unambiguous, shown_url
 
 URL_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 SCHEMES: Final = ("camera", "replay", "synthetic", "basler", "aravis", "python", *URL_SCHEMES)

@@ -116,6 +116,8 @@ def test_who_counts_the_past_gets_every_frame_of_it(
         ({"nats": {"durable": "a b"}, "network": {"connect": NATS}}, "durable"),
         ({"nats": {"durable": "a"}, "network": {"connect": NATS}, "record": {"file": "a.mcap"},
           "display": {"enabled": True}}, "recorder alone"),
+        ({"nats": {"durable": "a", "since": "10m", "speed": 2.0}, "network": {"connect": NATS},
+          "record": {"file": "a.mcap"}}, "got --speed 2 with --durable"),
         ({"nats": {"since": "10m"}, "network": {"connect": NATS}, "stream": {"mode": "live"}},
          "leave out stream.mode"),
     ],

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from rankcast.errors import SettingsError, TransportError, WorkerError
+from rankcast.runtime import Balance
 from rankcast_receiver import Subscriber
 from rankcast_receiver.net import ReceiveThread
-from support.bare_sender import WAIT_S, in_thread
+from rankcast_receiver.stream import PacketBatch, PacketQueue
+from support.bare_sender import WAIT_S, in_thread, sender
 from support.fakes import free_address
 from support.processes import run_script
 
@@ -69,6 +71,28 @@ def test_a_start_that_fails_half_way_closes_all_that_it_opened(
     with pytest.raises(TransportError):
         Subscriber([free_address(), free_address()])
     assert open_files() == before
+
+
+def test_a_frame_that_comes_while_a_stop_is_noticed_is_not_taken_and_counted_as_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = free_address()
+    stop = threading.Event()
+    with sender(address) as send, Subscriber(address, stopped=stop.is_set) as subscriber:
+        send.wait_viewers()
+        take = PacketQueue.take
+
+        def take_and_stop(queue: PacketQueue, timeout_s: float) -> PacketBatch:
+            if not subscriber.balance().entered:
+                return take(queue, timeout_s)
+            send.frame("cam", 2)
+            stop.set()
+            return take(queue, WAIT_S)
+
+        send.frame("cam", 1)
+        monkeypatch.setattr(PacketQueue, "take", take_and_stop)
+        assert [frame.sequence for frame in subscriber] == [0]
+        assert subscriber.balance() == Balance(1, 1, {})
 
 
 def test_an_address_that_is_refused_after_a_good_one_leaves_nothing_open() -> None:

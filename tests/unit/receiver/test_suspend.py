@@ -67,6 +67,14 @@ def wait_state(subscriber: Subscriber, live: bool) -> None:
         assert time.monotonic() < ends, subscriber.states
 
 
+def wait_status(subscriber: Subscriber) -> None:
+    """Wait for the first status, which says whose clock the time stamps are from."""
+    for packets in subscriber.packets():
+        subscriber.decoder.decode(packets)
+        if subscriber.streams["cam"].status is not None:
+            return
+
+
 def show(publisher: Publisher, subscriber: Subscriber, image: Pixels | Frame) -> Frame:
     """Publish `image` until the subscriber hands out one with its capture time, or a later one."""
     since_ns = image.t_capture_mono_ns if isinstance(image, Frame) else boot_ns()
@@ -94,6 +102,7 @@ def test_a_frame_that_waited_through_a_suspend_tells_its_true_age(sleep: Sleep) 
     with Publisher(address, codec="raw") as publisher, Subscriber(address) as subscriber:
         assert publisher.wait_viewers(1, 10)
         show(publisher, subscriber, PICTURE)
+        wait_status(subscriber)
         waiting = Frame(PICTURE, t_capture_mono_ns=boot_ns(), t_capture_utc_ns=time.time_ns())
         sleep(HOUR_S)
         frame = show(publisher, subscriber, waiting)

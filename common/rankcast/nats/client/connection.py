@@ -122,12 +122,17 @@ class NatsConnection:
         return self._client is not None and not self._lost.is_set()
 
     @property
+    def has_others(self) -> bool:
+        """True if another server can be connected to in place of this one."""
+        return len(self._servers) > 1
+
+    @property
     def _beat_s(self) -> float:
-        return CLUSTER_BEAT_S if len(self._servers) > 1 else BEAT_S
+        return CLUSTER_BEAT_S if self.has_others else BEAT_S
 
     @property
     def _stale_s(self) -> float:
-        return CLUSTER_STALE_S if len(self._servers) > 1 else STALE_S
+        return CLUSTER_STALE_S if self.has_others else STALE_S
 
     @property
     def waiting_bytes(self) -> int:
@@ -291,7 +296,7 @@ class NatsConnection:
         finally:
             self._client = None
             self._on_progress()
-            await client.end()
+            await client.end(at_once=self._lost.is_set())
             if self._failure is not None:
                 raise self._failure
 

@@ -158,8 +158,18 @@ class Client(LibraryClient):
         async with asyncio.timeout(timeout_s):
             await self.flush(CONNECT_S + math.ceil(timeout_s))
 
-    async def end(self) -> None:
-        """Close the connection, within a bounded time."""
+    async def end(self, *, at_once: bool = False) -> None:
+        """Close the connection, within a bounded time.
+
+        Parameters
+        ----------
+        at_once : bool
+            Discard what waits: the server does not take it.
+        """
+        if at_once:
+            # The library would wait for it, and then leave its tasks behind.
+            self._pending, self._pending_data_size = [], 0
+            self._wire.abort()
         with suppress(Exception):
             async with asyncio.timeout(CLOSE_S):
                 await self.close()

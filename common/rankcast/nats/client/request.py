@@ -18,7 +18,15 @@ from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import Assembler
 from rankcast.nats.subjects import control_subject, join_name
 from rankcast.net import LinkState
-from rankcast.wire import Limits, Reply, Request, max_reply_bytes, pack_request, parse_reply
+from rankcast.wire import (
+    Limits,
+    Reply,
+    Request,
+    max_reply_bytes,
+    pack_request,
+    parse_reply,
+    split_stream,
+)
 
 POLL_S: Final = 0.05
 _NOTHING: Final[Mapping[str, Scalar]] = MappingProxyType({})
@@ -117,7 +125,7 @@ def request_once(
     address : NatsAddress
     options : NatsOptions
     camera : tuple of str
-        Site and name of the camera.
+        Site, and name of the camera or of a substream, ``CAMERA.SUB``.
     op, args
         See `Request`.
     timeout_s : float
@@ -136,7 +144,7 @@ def request_once(
     options.check(address)
     request = Request(1, op, camera[1], args)
     pack_request(request)  # before anything is opened
-    subject = control_subject(*camera, op)
+    subject = control_subject(camera[0], split_stream(camera[1])[0], op)
     call = _Call(address, options, subject, request, timeout_s, stopped)
     call.thread.start()
     try:

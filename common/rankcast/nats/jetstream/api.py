@@ -19,10 +19,14 @@ TIMEOUT_S: Final = 3.0
 """A cluster elects a new leader of a stream within about two."""
 MAX_STREAMS: Final = 256
 """Most streams of one address that are looked at, as many as its cameras."""
+MAX_CONSUMERS: Final = 10_000
+"""Most consumers of a stream that are looked at."""
 NO_STREAM: Final = 10_059
 NO_CONSUMER: Final = 10_014
 NO_MESSAGE: Final = 10_037
 SUBJECTS_OVERLAP: Final = 10_065
+NO_SUBSET: Final = 10_093
+"""The filter of a consumer is neither a part of a subject of the stream nor the whole of some."""
 CONSUMER_EXISTS: Final = 10_148
 
 Json = Mapping[str, Any]
@@ -110,11 +114,32 @@ class JetStream:
                 return None
             raise
 
+    async def consumers(self, stream: str) -> list[str]:
+        """Return the names of all consumers of a stream."""
+        names: list[str] = []
+        while len(names) < MAX_CONSUMERS:
+            reply = await self._ask(f"CONSUMER.NAMES.{stream}", {"offset": len(names)})
+            page = [str(name) for name in reply.get("consumers") or ()]
+            names += page
+            if not page or len(names) >= int(reply.get("total", 0)):
+                break
+        return names
+
     async def create_consumer(self, stream: str, config: Json) -> ConsumerFacts:
         """Create a consumer of one subject filter."""
         name, subject = config["name"], config["filter_subject"]
         asked = {"stream_name": stream, "config": config}
-        return _consumer(await self._ask(f"CONSUMER.CREATE.{stream}.{name}.{subject}", asked))
+        try:
+            return _consumer(await self._ask(f"CONSUMER.CREATE.{stream}.{name}.{subject}", asked))
+        except StoreError as exc:
+            if exc.number != NO_SUBSET:
+                raise
+            camera = subject.removesuffix("*")
+            raise StoreError(
+                f"stream {stream} has subjects with * or >, of which the server cannot read one "
+                f"camera: list {camera}frames and {camera}status in it",
+                exc.number,
+            ) from exc
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         """Delete a consumer; it need not exist any more."""

@@ -8,7 +8,9 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from rankcast.errors import SettingsError
+from rankcast.nats.client import Message
 from rankcast.nats.jetstream.api import ConsumerFacts, JetStream
+from rankcast.nats.jetstream.claim import Claim
 from rankcast.nats.jetstream.stored import Stored
 from rankcast.nats.jetstream.stream_reader import ConsumerLost, StreamReader
 
@@ -35,16 +37,39 @@ class DurableReader(StreamReader):
         Of the durable consumer.
     first_sequence : int
         Where a consumer begins that does not exist yet.
+    token : str
+        See `Claim`.
     """
 
     def __init__(
-        self, jetstream: JetStream, stream: str, subject: str, name: str, first_sequence: int
+        self,
+        jetstream: JetStream,
+        stream: str,
+        subject: str,
+        name: str,
+        first_sequence: int,
+        token: str,
     ) -> None:
         super().__init__(jetstream, stream, subject, 0)
         self.name = name
         self._first_sequence = first_sequence
         self._delivered = 0
         self._expected = 0
+        self._claim = Claim(jetstream, stream, subject, name, token)
+
+    async def read(self) -> AsyncGenerator[Stored]:
+        """Yield the messages, for as long as the connection lasts.
+
+        Raises
+        ------
+        SettingsError
+            If another recorder reads under this name.
+        StoreError
+            If the stream is gone.
+        """
+        async with self._claim, aclosing(super().read()) as messages:
+            async for stored in messages:
+                yield stored
 
     async def opened(self) -> ConsumerFacts:
         """Return the consumer, made if there is none.
@@ -110,12 +135,19 @@ class DurableReader(StreamReader):
         ------
         ConsumerLost
             If messages before it were lost on the way.
+        SettingsError
+            If another recorder has taken the name.
         """
+        self._claim.check()
         place = stored.place
         if self._expected and place.consumer_sequence != self._expected:
             raise ConsumerLost("messages were lost on the way")
         self._expected = place.consumer_sequence + 1
         return True
+
+    def _is_over(self, message: Message) -> bool:
+        self._claim.check()
+        return super()._is_over(message)
 
     def _config(self) -> Mapping[str, Any]:
         return {

@@ -71,6 +71,13 @@ async def keep(jetstream: JetStream, site: str, camera: str, options: KeepOption
         if facts is None:
             continue
         if name != wanted["name"]:
+            if not set(wanted["subjects"]) <= set(facts.config.get("subjects") or ()):
+                listed = " and ".join(wanted["subjects"])
+                return Kept(
+                    facts,
+                    f"stream {name} of the administrator keeps it, but receivers cannot read it: "
+                    f"list {listed} in it, without * or >",
+                )
             return Kept(facts, f"stream {name} of the administrator keeps it, with its own limits")
         if all(facts.config.get(key) == value for key, value in wanted.items()):
             return Kept(facts)

@@ -16,6 +16,7 @@ from rankcast.nats import (
     control_subject,
     parse_subject,
     split_name,
+    split_stream_name,
     subject_of,
 )
 from rankcast.nats import options as options_module
@@ -55,12 +56,28 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
 
 @given(st.text("ab.*>-_ A", max_size=40))
 def test_a_subject_is_ours_or_refused(text: str) -> None:
-    for subject in (text, f"rankcast.{text}", f"rankcast.a.{text}.frames"):
+    for subject in (
+        text, f"rankcast.{text}", f"rankcast.a.{text}.frames", f"rankcast.a.b.status.{text}",
+    ):  # fmt: skip
         try:
             parsed = parse_subject(subject)
         except WireError:
             continue
-        assert subject_of(parsed.site, parsed.camera, parsed.channel) == subject
+        found = subject_of(parsed.site, parsed.camera, parsed.channel, parsed.stream)
+        assert found == subject
+
+
+def test_substreams_have_subjects_of_their_own_for_frames_and_status_alone() -> None:
+    for channel in ("frames", "status"):
+        parsed = parse_subject(f"rankcast.s.c.{channel}.sub")
+        assert parsed == Subject("s", "c", channel, "sub")
+        assert (parsed.name, parsed.stream_name) == ("s.c", "s.c.sub")
+        assert split_stream_name(parsed.stream_name) == ("s.c", "sub")
+        assert subject_of("s", "c", channel, "sub") == f"rankcast.s.c.{channel}.sub"
+    for foreign in ("control.sub", "frames.main", "frames.auto", "frames.a.b", "frames."):
+        with pytest.raises(WireError):
+            parse_subject(f"rankcast.s.c.{foreign}")
+    assert split_stream_name("s.c") == ("s.c", "main")
 
 
 def test_requests_that_change_a_sender_have_a_subject_of_their_own() -> None:

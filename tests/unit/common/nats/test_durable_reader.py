@@ -37,7 +37,7 @@ class Server:
 def opened(server: Server, first_sequence: int) -> int:
     reader = DurableReader(
         server,  # type: ignore[arg-type]
-        STREAM, "rankcast.default.cam.*", "archive", first_sequence,
+        STREAM, "rankcast.default.cam.*", "archive", first_sequence, "0" * 16,
     )  # fmt: skip
     asyncio.run(reader.open())
     return reader.next_sequence

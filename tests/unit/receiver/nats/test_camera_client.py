@@ -28,6 +28,14 @@ def test_each_request_goes_to_the_subject_of_its_role_with_a_number_of_its_own()
     assert parse_request(second).camera == "cam"
 
 
+def test_requests_for_a_substream_name_it_and_go_to_the_subject_of_its_camera() -> None:
+    wire = Wire()
+    wire.client.send("keyframe", "site.cam.sub")
+    ((subject, data),) = wire.sent
+    assert subject == "rankcast.site.cam.control"
+    assert parse_request(data).camera == "cam.sub"
+
+
 def test_without_a_connection_nothing_is_sent() -> None:
     assert Wire(up=False).client.send("ping") is None
 

@@ -93,6 +93,26 @@ def test_what_changes_a_sender_is_refused_on_the_subject_of_viewers(op: str) -> 
     assert "rankcast.site.cam.control.operator" in reply.error
 
 
+def test_a_substream_is_watched_by_its_own_name_on_the_subject_of_its_camera() -> None:
+    sender = Sender()
+    sender.presence.add("cam.sub")
+    reply = sender.ask("watch", {"token": TOKEN}, camera="cam.sub")
+    assert reply is not None
+    assert reply.ok
+    assert sender.joined == [("cam.sub", TOKEN)]
+    assert [sender.presence.viewers(name, 0.0) for name in ("cam", "cam.sub")] == [0, 1]
+
+
+def test_watching_a_stream_that_is_not_there_is_refused_and_costs_the_sender_nothing() -> None:
+    sender = Sender()
+    for args in ({"token": TOKEN}, {"token": TOKEN, "leave": True}):
+        reply = sender.ask("watch", args, camera="cam.none")
+        assert reply is not None
+        assert "there is no stream cam.none" in reply.error
+    assert sender.ask("watch", {"token": TOKEN}, camera="other.sub") is None
+    assert (sender.joined, sender.requests.refused) == ([], 1)
+
+
 def test_bytes_that_are_no_request_get_no_reply_and_are_counted() -> None:
     sender = Sender()
     sender.requests.take(Message("rankcast.site.cam.control", b"rubbish", INBOX))

@@ -1,0 +1,203 @@
+"""Claim: keeps a durable name for one recorder, until that ends or is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final
+
+from rankcast.boot_clock import boot_s
+from rankcast.errors import NoStreamError, SettingsError, StoreError
+from rankcast.nats.client import Message
+from rankcast.nats.jetstream.api import PREFIX, ConsumerFacts, JetStream
+from rankcast.printable import printable
+
+log = logging.getLogger(__name__)
+
+RENEW_S: Final = 1.0
+LAPSE_S: Final = 4.0
+"""The server drops a claim that was not renewed for so long: its recorder is gone or cut off."""
+PATIENCE_S: Final = 2 * LAPSE_S
+"""How long a recorder waits for the claim of another one, which may be its dead predecessor."""
+ASK_S: Final = 0.25
+DROP_S: Final = 0.5
+"""A recorder that ends does not wait longer for the server, which drops the claim by itself."""
+_PREFIX: Final = "rankcast-claim"
+
+
+class Claim:
+    """Holds the durable consumer of a stream: two recorders would share its messages.
+
+    A server gives the messages of a consumer to whoever asks, some to one and some to the other. A
+    claim is a consumer of its own without a place: it exists while its recorder asks it for
+    something every second, and the oldest one of a durable name holds it. No permission is needed
+    that a recorder would not have.
+
+    Parameters
+    ----------
+    jetstream : JetStream
+    stream, subject : str
+        Of the durable consumer.
+    name : str
+        The durable name.
+    token : str
+        16 hexadecimal digits that no other recorder has; the same after a reconnect.
+    """
+
+    def __init__(
+        self, jetstream: JetStream, stream: str, subject: str, name: str, token: str
+    ) -> None:
+        self._jetstream = jetstream
+        self._stream = stream
+        self._subject = subject
+        self._name = name
+        self._own = f"{_PREFIX}-{name}-{token}"
+        self._pattern = re.compile(f"{_PREFIX}-{re.escape(name)}-[0-9a-f]{{16}}")
+        self._keeping: asyncio.Task[None] | None = None
+        self._inbox = ""
+        self._replicas = 1
+        self._end: Callable[[], Awaitable[None]]
+
+    async def __aenter__(self) -> Claim:
+        """Take the claim; wait for that of a recorder that is gone.
+
+        Raises
+        ------
+        SettingsError
+            If another recorder holds the name.
+        StoreError, NoStreamError
+            See `JetStream`.
+        """
+        connection = self._jetstream.connection
+        facts = await self._jetstream.stream(self._stream)
+        if facts is None:
+            raise StoreError(f"stream {self._stream} was deleted")
+        self._replicas = max(1, int(facts.config.get("num_replicas") or 1))
+        self._inbox = connection.new_inbox()
+        end = await connection.subscribe(self._inbox, _ignore)
+        try:
+            await self._wait_free()
+        except BaseException:
+            await end()
+            raise
+        self._end = end
+        self._keeping = asyncio.ensure_future(self._keep())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the claim up, so that the next recorder need not wait."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+            if not self._keeping.cancelled():
+                self._keeping.exception()  # `check` has raised it, or nobody reads any more
+        await self._end()
+        await self._drop()
+
+    def check(self) -> None:
+        """Raise if another recorder has taken the name while this one was cut off.
+
+        Raises
+        ------
+        SettingsError
+        """
+        keeping = self._keeping
+        if keeping is not None and keeping.done() and not keeping.cancelled():
+            keeping.result()
+
+    async def _wait_free(self) -> None:
+        until_s, told = boot_s() + PATIENCE_S, False
+        while (holder := await self._holder()) is not None:
+            if boot_s() > until_s:
+                await self._drop()
+                raise self._refusal(holder)
+            if not told:
+                log.info("%s; waiting %g s for the case that it is gone", self._told(holder),
+                         PATIENCE_S)  # fmt: skip
+                told = True
+            await self._renew()
+            await asyncio.sleep(ASK_S)
+
+    async def _keep(self) -> None:
+        """Renew the claim; take it again where the server has dropped it, as after a failover."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                if await self._renew():
+                    continue
+                holder = await self._holder()
+            except (StoreError, NoStreamError) as exc:
+                log.debug("%s: claim of %s: %s", self._stream, self._name, exc)
+                continue
+            if holder is not None:
+                raise self._refusal(holder)
+
+    async def _holder(self) -> ConsumerFacts | None:
+        """Make the claim if it is gone; return an older one, of another recorder."""
+        own = await self._jetstream.create_consumer(self._stream, {
+            "name": self._own,
+            "description": f"{printable(socket.gethostname())[:64]}, process {os.getpid()}",
+            "filter_subject": self._subject,
+            "deliver_policy": "new",
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "headers_only": True,
+            "mem_storage": True,
+            # On one server of a cluster, nobody could ask for it, or free it, while that is gone.
+            "num_replicas": self._replicas,
+            "inactive_threshold": int(LAPSE_S * 1e9),
+        })  # fmt: skip
+        for name in await self._jetstream.consumers(self._stream):
+            if name == self._own or not self._pattern.fullmatch(name):
+                continue
+            other = await self._jetstream.consumer(self._stream, name)
+            if other is not None and (other.t_created_ns, name) < (own.t_created_ns, self._own):
+                return other
+        return None
+
+    async def _renew(self) -> bool:
+        """Ask for a message, which is what keeps the claim; return False if the claim is gone."""
+        subject = f"{PREFIX}.CONSUMER.MSG.NEXT.{self._stream}.{self._own}"
+        asked = json.dumps({"batch": 1, "expires": int(ASK_S * 1e9)}).encode("ascii")
+        # The server need not reply to a request that runs out.
+        await self._jetstream.connection.publish(subject, asked, self._inbox)
+        return await self._jetstream.consumer(self._stream, self._own) is not None
+
+    async def _drop(self) -> None:
+        if not self._jetstream.connection.is_up:
+            return  # the server does
+        try:
+            async with asyncio.timeout(DROP_S):
+                await self._jetstream.delete_consumer(self._stream, self._own)
+        except (StoreError, NoStreamError, TimeoutError) as exc:
+            log.debug("%s: claim of %s: %s", self._stream, self._name, exc)
+
+    def _told(self, holder: ConsumerFacts) -> str:
+        who = printable(str(holder.config.get("description", "another program")))[:100]
+        since = datetime.fromtimestamp(holder.t_created_ns // 10**9, UTC)
+        return (
+            f"the durable name {self._name} of stream {self._stream} is held by the recorder of "
+            f"{who}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+        )
+
+    def _refusal(self, holder: ConsumerFacts) -> SettingsError:
+        return SettingsError(
+            f"{self._told(holder)}: both would get a part of the frames; give another name with "
+            "--durable, or stop that recorder"
+        )
+
+
+def _ignore(message: Message) -> None:
+    """Take what comes of a request: nothing is wanted of it."""
