@@ -81,7 +81,7 @@ INLINE void code_skipped(Slice *s, RangeCoder *c, const int decoding, i32 uy, i3
     Target to = {s->rebuilt + at, s->width};
     if (vector.y || vector.x || vector.smooth)
         displace(s, uy * UNIT, ux * UNIT, UNIT << size, vector, to);
-    else if (decoding) /* an encoder starts from a copy of the reference */
+    else
         copy_samples((Window){s->reference + at, s->width}, UNIT << size, to);
     note(s, uy, ux, new_unit(SKIPPED, size, vector));
 }
