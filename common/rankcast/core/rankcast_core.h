@@ -157,7 +157,7 @@ struct rk_slice {
     uint8_t *data;  /* of the stream */
     const uint16_t *source;    /* encoder: the plane */
     const uint16_t *reference; /* what the plane is predicted from; NULL in a key frame */
-    uint16_t *rebuilt;         /* encoder: rows of the slice are those of the reference before */
+    uint16_t *rebuilt;         /* whatever it holds before */
     int16_t *units;            /* [units_y][units_x][6]: what was coded where; zeros before */
     const int16_t *guide;      /* units of the first plane; NULL in that plane */
     const int32_t *left;       /* [3][32][32]: L of patches of 8, 16 and 32 */

@@ -85,7 +85,7 @@ class Engine:
         effort: int,
         threads: int | None,
     ) -> tuple[bytes, ...]:
-        """Code `source` into `picture`, which started from `reference`; return the slices."""
+        """Code `source` into `picture`, predicted from `reference`; return the slices."""
         buffers = self._buffers(borders)
         rows = [plane.slices(borders) for plane in self.geometry.planes]
         for info in self.info:
@@ -105,8 +105,6 @@ class Engine:
                 # Not where the try before ended: coding a picture again must give the same.
                 work.moved[:] = (0, 0) if reference is None else reference.moved[index]
                 for plane, address in enumerate(sources):
-                    if reference is not None:
-                        picture.copy_rows(reference, plane, rows[plane][index])
                     self._enter(work, plane, rows[plane][index], picture, reference)
                     work.source = address
                     if _ENCODE_PLANE(work):

@@ -8,7 +8,6 @@ import numpy as np
 
 from rankcast.codec.svd_patch.basis import SLICE, Basis
 from rankcast.codec.svd_patch.geometry import Geometry
-from rankcast.codec.svd_patch.tables import UNIT
 from rankcast.core import address_of, function
 from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
 
@@ -39,11 +38,6 @@ class Picture:
             else:
                 coder[:] = reference.coders[index]
         self.bases = [] if reference is None else reference.bases
-
-    def copy_rows(self, reference: Picture, plane: int, rows: tuple[int, int]) -> None:
-        """Take over the samples of some unit rows of a plane."""
-        top, bottom = (UNIT * row for row in rows)
-        np.copyto(self.planes[plane][top:bottom], reference.planes[plane][top:bottom])
 
     def checksum(self) -> int:
         """32-bit checksum of all planes."""

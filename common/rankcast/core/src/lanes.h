@@ -54,6 +54,12 @@ INLINE i32x8 load_u8x8(const u8 *from) {
 INLINE void store_u8x8(u8 *to, i32x8 value) {
     *(u8x8_any *)to = __builtin_convertvector(value, u8x8);
 }
+INLINE i16x16 load_i16x16(const void *from) { return *(const i16x16_any *)from; }
+#define FIRST_16 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+/* Eight samples of two rows each. */
+INLINE i16x16 load_two_rows(const void *upper, const void *lower) {
+    return __builtin_shufflevector(load_i16x8(upper), load_i16x8(lower), FIRST_16);
+}
 INLINE f64x8 load_f64x8(const f64 *from) { return *(const f64x8_any *)from; }
 INLINE void store_f64x8(f64 *to, f64x8 value) { *(f64x8_any *)to = value; }
 INLINE i32x8 splat_i32x8(i32 value) {
@@ -129,6 +135,19 @@ INLINE i32x8 dot_pairs(i16x16 a, i16x16 b) {
 INLINE i32x8 abs_i32x8(i32x8 value) {
     i32x8 sign = value >> 31;
     return (value ^ sign) - sign;
+}
+INLINE i16x16 abs_i16x16(i16x16 value) {
+    i16x16 sign = value >> 15;
+    return (value ^ sign) - sign;
+}
+INLINE i32 sum_i32x8(i32x8 value) {
+    i32 sum = 0;
+    for (int lane = 0; lane < 8; lane++) sum += value[lane];
+    return sum;
+}
+INLINE i32 sum_i16x16(i16x16 value) {
+    const i16x16 one = (i16x16){0} + 1;
+    return sum_i32x8(dot_pairs(value, one));
 }
 INLINE f64x8 select_f64x8(i64x8 mask, f64x8 yes, f64x8 no) {
     return (f64x8)((mask & (i64x8)yes) | (~mask & (i64x8)no));

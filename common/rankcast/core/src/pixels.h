@@ -17,7 +17,6 @@ typedef struct {
 typedef u8 u8x16 __attribute__((vector_size(16)));
 typedef u16 u16x16 __attribute__((vector_size(32)));
 
-#define FIRST_16 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 /* Places of one channel among the 24 samples of eight pixels. */
 #define EVERY_THIRD(c) c, c + 3, c + 6, c + 9, c + 12, c + 15, c + 18, c + 21
 /* Where 24 interleaved samples come from if the channel c begins at 8 c: the first 16, the rest. */

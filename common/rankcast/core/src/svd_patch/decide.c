@@ -20,8 +20,8 @@ static const f64 MODE_COST_BITS = 3.5;
 /* Difference of an intra prediction over that of an inter one, from which on it is not tried. */
 static const f64 WORSE_INTRA = 1.2;
 
-INLINE void swap_blocks(i32 (**a)[CELL], i32 (**b)[CELL]) {
-    i32(*kept)[CELL] = *a;
+INLINE void swap_blocks(u16 (**a)[CELL], u16 (**b)[CELL]) {
+    u16(*kept)[CELL] = *a;
     *a = *b;
     *b = kept;
 }

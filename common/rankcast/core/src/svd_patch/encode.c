@@ -44,6 +44,7 @@ static void write_patch(Encoder *e, i32 cell_y, i32 cell_x, i32 uy, i32 ux, i32 
 static i64 write_plane(Encoder *e) {
     Slice *s = &e->slice;
     for (i32 uy = s->top; uy < s->bottom; uy += CELL_UNITS) {
+        begin_cells(s, uy);
         for (i32 ux = 0; ux < s->units_x; ux += CELL_UNITS) {
             plan_cell(e, uy, ux);
             if (e->effort >= BEST && fits(s, uy, ux, SIZE_32) && !all_skipped(e))

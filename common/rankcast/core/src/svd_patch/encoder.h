@@ -16,16 +16,18 @@ typedef struct {
     u8 skip;
 } Planned;
 
-/* The reference around a patch at whole and half samples; fractions.c fills it. The sample that
- * lies i rows below the corner of the patch is in row i + 1. */
-enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 8, GRID_WINDOW = CELL + 9 };
-typedef struct {
-    i32 whole[GRID_ROWS][GRID_COLUMNS];
-    i32 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
-    i32 below[GRID_ROWS][GRID_COLUMNS];
-    i32 both[GRID_ROWS][GRID_COLUMNS];
-    u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
-} FractionGrid;
+/* The reference around a patch at whole and half samples, in lanes of one width; fractions.c fills
+ * it. The sample that lies i rows below the corner of the patch is in row i + 1. */
+enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 16, GRID_WINDOW = CELL + 9 };
+#define DEFINE_GRID_OF(LANE, name)                                                            \
+    typedef struct {                                                                          \
+        LANE whole[GRID_ROWS][GRID_COLUMNS];                                                  \
+        LANE right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */ \
+        LANE below[GRID_ROWS][GRID_COLUMNS];                                                  \
+        LANE both[GRID_ROWS][GRID_COLUMNS];                                                   \
+    } name;
+DEFINE_GRID_OF(i16, narrow_Grid)
+DEFINE_GRID_OF(i32, wide_Grid)
 
 /* A part of what is rebuilt and of its map, to go back to after a trial. */
 typedef struct {
@@ -48,7 +50,7 @@ typedef struct {
 
     u8 still[CELL_UNITS][CELL_UNITS];
     Planned plan[CELL_UNITS][CELL_UNITS];
-    i32 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
+    u16 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
     i32 *kept_levels;
     _Alignas(64) f32 samples[CELL][CELL], turned[CELL][CELL]; /* of the source, and transposed */
     f32 residual[TILES][CELL][8]; /* in steps; element (i, j) lies at [j / 8][i][j % 8] */
@@ -56,7 +58,11 @@ typedef struct {
     f32 core[LEVELS];
     u8 places_8[UNIT][CODED_SIDE], places_16[CODED_SIDE][CODED_SIDE]; /* in the scan, by position */
     f32 top_line[EDGE], left_line[EDGE];
-    FractionGrid grid;
+    union {
+        narrow_Grid narrow_grid;
+        wide_Grid wide_grid;
+    };
+    u16 grid_window[GRID_WINDOW][CELL + 24]; /* of the reference, where the plane ends nearby */
     Snapshot before_cell, before_quarter, single_quarter;
 } Encoder;
 

@@ -81,7 +81,7 @@ static f64 transform(Encoder *e, i32 y, i32 x, i32 size) {
     for (i32 i = 0; i < side; i++)
         for (i32 g = 0; 8 * g < side; g++) {
             i32x8 source = load_u16x8(e->source + sample_index(s, y + i, x + 8 * g));
-            i32x8 residual = source - load_i32x8(&s->prediction[i][8 * g]);
+            i32x8 residual = source - load_u16x8(&s->prediction[i][8 * g]);
             f32x8 value = to_f32x8(residual) * e->inverse_step;
             store_f32x8(e->residual[g][i], value);
             squares += value * value;

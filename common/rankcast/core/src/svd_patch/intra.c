@@ -96,7 +96,7 @@ INLINE i32x8 ramp_from(i32 first) {
     return (i32x8){0, 1, 2, 3, 4, 5, 6, 7} + first;
 }
 
-INLINE void predict_planar(const i32 *edge, const i32 side, i32 shift, i32 (*out)[CELL]) {
+INLINE void predict_planar(const i32 *edge, const i32 side, i32 shift, u16 (*out)[CELL]) {
     i32 right = edge[CORNER + side + 1], bottom = edge[CORNER - side - 1];
     for (i32 i = 0; i < side; i++) {
         i32 left = edge[CORNER - 1 - i];
@@ -105,27 +105,40 @@ INLINE void predict_planar(const i32 *edge, const i32 side, i32 shift, i32 (*out
         for (i32 j = 0; j < side; j += 8) {
             i32x8 across = ramp_from(j + 1) * (right - left) + start;
             i32x8 down = (side - 1 - i) * load_i32x8(edge + CORNER + 1 + j);
-            store_i32x8(&out[i][j], (across + down) >> (shift + 1));
+            store_u16x8(&out[i][j], (across + down) >> (shift + 1));
         }
     }
 }
 
-INLINE void predict_mean(const i32 *edge, const i32 side, i32 shift, i32 (*out)[CELL]) {
+INLINE void predict_mean(const i32 *edge, const i32 side, i32 shift, u16 (*out)[CELL]) {
     i32 total = side;
     for (i32 i = 1; i <= side; i++) total += edge[CORNER + i] + edge[CORNER - i];
-    for (i32 i = 0; i < side; i++) fill(out[i], side, total >> (shift + 1));
+    i32x8 mean = splat_i32x8(total >> (shift + 1));
+    for (i32 i = 0; i < side; i++)
+        for (i32 j = 0; j < side; j += 8) store_u16x8(&out[i][j], mean);
 }
 
-INLINE void transpose(i32 (*block)[CELL], const i32 side) {
-    for (i32 i = 0; i < side; i++)
-        for (i32 j = i + 1; j < side; j++) {
-            i32 value = block[i][j];
-            block[i][j] = block[j][i];
-            block[j][i] = value;
+INLINE void load_tile(u16 (*from)[CELL], u16x8 *rows) {
+    for (i32 i = 0; i < 8; i++) rows[i] = *(const u16x8_any *)from[i];
+    transpose_u16x8(rows);
+}
+INLINE void store_tile(u16 (*to)[CELL], const u16x8 *rows) {
+    for (i32 i = 0; i < 8; i++) *(u16x8_any *)to[i] = rows[i];
+}
+
+/* Rows become columns, tile by tile of 8 x 8. */
+INLINE void transpose(u16 (*block)[CELL], const i32 side) {
+    for (i32 i = 0; i < side; i += 8)
+        for (i32 j = i; j < side; j += 8) {
+            u16x8 upper[8], lower[8];
+            load_tile((u16 (*)[CELL])&block[i][j], upper);
+            load_tile((u16 (*)[CELL])&block[j][i], lower);
+            store_tile((u16 (*)[CELL])&block[i][j], lower);
+            store_tile((u16 (*)[CELL])&block[j][i], upper);
         }
 }
 
-INLINE void predict_angle(Slice *s, const i32 mode, const i32 side, i32 (*out)[CELL]) {
+INLINE void predict_angle(Slice *s, const i32 mode, const i32 side, u16 (*out)[CELL]) {
     const i32 *edge = s->edge;
     i32 *line = s->line;
     /* `direction` walks along the main side, -`direction` along the other one. */
@@ -139,13 +152,13 @@ INLINE void predict_angle(Slice *s, const i32 mode, const i32 side, i32 (*out)[C
         const i32 *near = line + CORNER + 1 + (offset >> 5);
         for (i32 j = 0; j < side; j += 8) {
             i32x8 from = load_i32x8(near + j), to = load_i32x8(near + j + 1);
-            store_i32x8(&out[i][j], (32 * from + weight * (to - from) + 16) >> 5);
+            store_u16x8(&out[i][j], (32 * from + weight * (to - from) + 16) >> 5);
         }
     }
     if (direction < 0) transpose(out, side);
 }
 
-INLINE void predict_side(Slice *s, i32 mode, const i32 size, i32 (*out)[CELL]) {
+INLINE void predict_side(Slice *s, i32 mode, const i32 size, u16 (*out)[CELL]) {
     const i32 side = UNIT << size, shift = 3 + size;
     if (mode == PLANAR)
         predict_planar(s->edge, side, shift, out);
@@ -156,7 +169,7 @@ INLINE void predict_side(Slice *s, i32 mode, const i32 size, i32 (*out)[CELL]) {
 }
 
 /* Fill `out` from s->edge by one of the 35 modes. */
-static void predict_intra(Slice *s, i32 mode, i32 size, i32 (*out)[CELL]) {
+static void predict_intra(Slice *s, i32 mode, i32 size, u16 (*out)[CELL]) {
     if (size == SIZE_8)
         predict_side(s, mode, SIZE_8, out);
     else if (size == SIZE_16)

@@ -193,7 +193,7 @@ static void add_residual_in_place(Slice *s, i32 size, u16 *to) {
 
 INLINE void copy_prediction(const Slice *s, i32 side, u16 *to) {
     for (i32 i = 0; i < side; i++, to += s->width)
-        for (i32 j = 0; j < side; j += 8) store_u16x8(to + j, load_i32x8(&s->prediction[i][j]));
+        for (i32 j = 0; j < side; j += 8) store_i16x8(to + j, load_i16x8(&s->prediction[i][j]));
 }
 
 /* Put the prediction plus the inverse transform of s->levels into the plane at `to`. */

@@ -199,8 +199,6 @@ static void displace(Slice *s, i32 y, i32 x, i32 side, Vector by, Target to) {
 }
 
 /* The same into `out`, for a search. */
-static void predict_inter(Slice *s, i32 y, i32 x, i32 side, Vector by, i32 (*out)[CELL]) {
-    displace(s, y, x, side, by, (Target){&s->moved[0][0], CELL});
-    for (i32 i = 0; i < side; i++)
-        for (i32 j = 0; j < side; j += 8) store_i32x8(&out[i][j], load_u16x8(&s->moved[i][j]));
+static void predict_inter(Slice *s, i32 y, i32 x, i32 side, Vector by, u16 (*out)[CELL]) {
+    displace(s, y, x, side, by, (Target){&out[0][0], CELL});
 }

@@ -59,7 +59,7 @@ typedef struct {
     i32 coded; /* whether its core has levels */
 } Decision;
 
-typedef i32 Block[CELL][CELL];
+typedef u16 Block[CELL][CELL]; /* samples */
 
 typedef struct {
     RangeCoder coder;
@@ -81,7 +81,7 @@ typedef struct {
     Decision decision;
     Vector candidates[MAX_CANDIDATES];
     i32 candidate_count;
-    i32 (*prediction)[CELL];
+    u16 (*prediction)[CELL];
     i32 *levels;         /* of the patch at hand; all zero in between */
     i32 rows, columns;   /* of the core, that hold its levels */
 
@@ -103,7 +103,6 @@ typedef struct {
         i32 filtered[WINDOW][CELL];
         i16x16 filtered_pairs[WINDOW];
     };
-    u16 moved[CELL][CELL]; /* what a search predicts */
     u16 window[WINDOW][WINDOW + 8];
 } Slice;
 

@@ -77,12 +77,11 @@ INLINE Unit new_unit(i32 kind, i32 size, Vector vector) {
 
 INLINE void code_skipped(Slice *s, RangeCoder *c, const int decoding, i32 uy, i32 ux, i32 size) {
     Vector vector = code_candidate(s, c, decoding);
-    i64 at = sample_index(s, uy * UNIT, ux * UNIT);
-    Target to = {s->rebuilt + at, s->width};
+    i32 y = uy * UNIT, x = ux * UNIT;
+    /* Without any, begin_cells has left it as it is. */
     if (vector.y || vector.x || vector.smooth)
-        displace(s, uy * UNIT, ux * UNIT, UNIT << size, vector, to);
-    else if (decoding) /* an encoder starts from a copy of the reference */
-        copy_samples((Window){s->reference + at, s->width}, UNIT << size, to);
+        displace(s, y, x, UNIT << size, vector,
+                 (Target){s->rebuilt + sample_index(s, y, x), s->width});
     note(s, uy, ux, new_unit(SKIPPED, size, vector));
 }
 
