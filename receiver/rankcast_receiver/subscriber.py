@@ -213,9 +213,7 @@ class Subscriber:
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
-        self._inlets = open_inlets(
-            addresses, senders, options, self._queue, nats, cameras, past
-        )
+        self._inlets = open_inlets(addresses, senders, options, self._queue, nats, cameras, past)
         self._inlets.start()
 
     @property
