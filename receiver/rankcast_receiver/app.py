@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder
@@ -62,9 +62,6 @@ from rankcast_receiver.web_address import (
     open_metrics,
     open_web,
 )
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

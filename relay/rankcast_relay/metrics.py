@@ -92,12 +92,15 @@ class RelayMetrics:
         self._pipeline, self._outlet, self._passed_on = pipeline, outlet, passed_on
 
     def states(self) -> Mapping[str, str]:
-        """Return the state of each camera."""
-        return {name: _state(camera) for name, camera in self._pipeline.cameras.items()}
+        """Return the state of each camera, by its main stream."""
+        cameras = self._pipeline.cameras
+        return {name: _state(cameras[name]) for name in cameras if not cameras[name].is_substream}
 
     def write(self, exposition: Exposition) -> None:
         """Add all samples."""
         for name, camera in self._pipeline.cameras.items():
+            if camera.is_withdrawn:
+                continue
             self._write_camera(exposition, camera, labelled(camera=name))
         exposition.add(PASSED_ON, self._passed_on())
         exposition.add(RECONNECTS, self._pipeline.reconnects)

@@ -112,6 +112,8 @@ class RelayedCamera:
         self._reports = ViewerReports()
         self.idle = self.is_substream
         """True from the end of its frames at the uplink to the next one."""
+        self.is_withdrawn = False
+        """True while its sender has this substream no longer."""
         self.told_streams: frozenset[str] = frozenset()
         """Substreams of the camera that viewers can have here."""
         self.joins: CameraJoins | None = None
@@ -175,7 +177,7 @@ class RelayedCamera:
 
     def withdraw(self) -> None:
         """Note that the sender has this stream no longer; until its next status it is silent."""
-        self.channel.silent = True
+        self.is_withdrawn = self.channel.silent = True
 
     def tick(self) -> None:
         """Ask the camera for a key frame if one is due; call it several times a second."""
@@ -211,11 +213,11 @@ class RelayedCamera:
         if self.idle and header.sequence > self._next_sequence:
             # Published before the uplink brought frames: nobody here misses them.
             self._outlet.send(self.channel, NumberedPacket(b"", header.sequence - 1))
+        self.idle = False  # before the packet: what viewers miss behind it is a loss
         if not self._outlet.send(self.channel, NumberedPacket(data, header.sequence)):
             self.ledger.lose(STOPPED)
             return
         self._next_sequence = header.sequence + 1
-        self.idle = False
         self.packet_bytes += len(data)
 
     def _note(self, kind: Kind) -> None:
@@ -223,7 +225,7 @@ class RelayedCamera:
         if status is None:
             return
         self._last_status = status
-        self.channel.silent = False
+        self.is_withdrawn = self.channel.silent = False
         path = RelayPath.of(status.relay)
         why = path.refusal(self._relay_id)
         self.is_own = self._relay_id in path.ids

@@ -47,7 +47,7 @@ def build_report(
 ) -> Mapping[str, Any]:
     """Return the report; frames in what is stuck, as `found` names it, count as stopped.
 
-    Totals are those of the main streams.
+    Frames in the totals are those of the main streams; `rank_cut` counts packets of all streams.
     """
     all_entries = {name: _entry(camera, stopped=bool(found)) for name, camera in cameras.items()}
     entries: dict[str, dict[str, Any]] = {}

@@ -16,7 +16,8 @@ MAX_NAMES: Final = 16
 """Most names of substreams of one camera while the relay runs, twice as many as a sender has at a
 time: names come from the peer, and viewers reconnect for each."""
 MAX_SUBSTREAMS: Final = 512
-"""Most substreams of one relay."""
+"""Most names of substreams of one sender: those of the others do not depend on it."""
+FROM_SERVER: Final = "from a NATS server main streams go alone"
 LOG_S: Final = 60.0
 LEAVE_S: Final = 1.0
 """The frames of a substream are received for so long without viewers, because those that reconnect
@@ -44,8 +45,8 @@ class Substreams:
 
     def __init__(self, refusal: str = "") -> None:
         self._refusal = refusal
-        self._names: dict[str, set[str]] = {}
-        """Substreams of each camera so far, by the name of the camera at the subscriber."""
+        self._names: dict[tuple[int, str], set[str]] = {}
+        """Substreams of each camera so far, by its sender and its name at the subscriber."""
         self._followed: dict[str, bool] = {}
         self._watched_s: dict[str, float] = {}
         """When a viewer was seen last, by substream."""
@@ -87,13 +88,17 @@ class Substreams:
     def _accepted(self, name: str, camera: RelayedCamera) -> list[str]:
         """Return the substreams that a camera offers, as far as this relay passes them on."""
         offered = [substream for substream in camera.offered if substream != MAIN]
-        known = self._names.setdefault(name, set())
-        if self._refusal:
+        known = self._names.setdefault((camera.sender_number, name), set())
+        why = self._refusal or (FROM_SERVER if camera.at_server else "")
+        if why:
             if offered and not known:
                 known.update(offered[:1])
-                log.warning("%s: its substreams are not relayed: %s", camera.name, self._refusal)
+                log.warning("%s: its substreams are not relayed: %s", camera.name, why)
             return []
-        total = sum(map(len, self._names.values()))
+        total = sum(
+            len(names) for (number, _), names in self._names.items()
+            if number == camera.sender_number
+        )  # fmt: skip
         for substream in offered:
             if substream in known:
                 continue
@@ -101,7 +106,7 @@ class Substreams:
                 if self._log.may_log():
                     log.warning(
                         "%s: substream %s is not relayed: the limit is %d names of substreams of "
-                        "one camera, and %d of all", camera.name, substream, MAX_NAMES,
+                        "one camera, and %d of one sender", camera.name, substream, MAX_NAMES,
                         MAX_SUBSTREAMS,
                     )  # fmt: skip
                 break

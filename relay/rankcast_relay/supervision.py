@@ -53,8 +53,8 @@ class RelaySupervision:
         self._pipeline.wait(timeout_s)
 
     def report(self, status_log: StatusLog, elapsed_s: float) -> str:
-        """Log the status of each camera, and keep the report."""
-        cameras = self._pipeline.cameras
+        """Log the status of each camera and substream, and keep the report."""
+        cameras = {n: each for n, each in self._pipeline.cameras.items() if not each.is_withdrawn}
         for name, camera in cameras.items():
             status_log.report(name, *self._status_line(name, camera, elapsed_s))
         self._keep_report()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -167,6 +168,7 @@ class SenderSockets:
                 )  # fmt: skip
         self._authorized = None if options.authorized is None else Path(options.authorized)
         self._authenticator: Authenticator | None = None
+        self._withholding = threading.Lock()
         self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._control: ControlThread | None = None
         self._closed = False
@@ -372,12 +374,13 @@ class SenderSockets:
 
     def _withhold(self) -> None:
         """Have an authenticator, which tells whose the subscriptions are."""
-        if self._authenticator is not None:
-            return
-        authenticator = Authenticator(self.context, self._authorized)
-        authenticator.on_revoked(self.rebind)
-        authenticator.start()
-        self.xpub.rights = self._authenticator = authenticator
+        with self._withholding:  # the first substreams of two cameras may come at once
+            if self._authenticator is not None:
+                return
+            authenticator = Authenticator(self.context, self._authorized)
+            authenticator.on_revoked(self.rebind)
+            authenticator.start()
+            self.xpub.rights = self._authenticator = authenticator
 
     def _ban(self, user: str, reason: str) -> None:
         if self._authenticator is not None:

@@ -30,6 +30,9 @@ UPLINK_UP: Final = "up"
 """What a relay says of an uplink that works."""
 MAX_INTERVAL_S: Final = 1e9
 _SIZE: Final = re.compile(r"([1-9][0-9]{0,6}x[1-9][0-9]{0,6})?(\+[0-9]{1,7}\+[0-9]{1,7})?")
+MAX_STREAMS: Final = 32
+"""Most streams of one camera in a status. Senders have 8 besides the main one; a relay looks at
+each of them many times a second."""
 MAX_TEXT_CHARS: Final = 1000
 """Most characters of a text: at up to 4 bytes each in UTF-8, readers accept 4096 bytes."""
 
@@ -240,7 +243,10 @@ def status_of(body: Mapping[str, Any]) -> Status:
 
 def _streams(value: object) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for name, size in required_map(value, "streams").items():
+    streams = required_map(value, "streams")
+    if len(streams) > MAX_STREAMS:
+        raise WireError(f"got {len(streams)} streams of one camera, want at most {MAX_STREAMS}")
+    for name, size in streams.items():
         try:
             name = name if name == MAIN else check_substream(name)
         except SettingsError as exc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rankcast.wire import split_stream
+from rankcast.wire import MAIN, split_stream
 from rankcast_receiver.clock.sender_clock import SenderClock
 
 MAX_STATIONS: Final = 15
@@ -67,7 +67,11 @@ class StationClocks:
     @property
     def to_ping(self) -> dict[str, SenderClock]:
         """The clocks of all stations, each by the name of one camera; "" is that of the sender."""
-        camera_of = {station: camera for camera, station in self._stations.items()}
+        camera_of: dict[str, str] = {}
+        for camera, station in self._stations.items():
+            # A substream may end before its camera does.
+            if station not in camera_of or split_stream(camera)[1] == MAIN:
+                camera_of[station] = camera
         return {"": self.sender} | {
             camera_of[station]: clock
             for station, clock in self._measured.items()
@@ -77,8 +81,14 @@ class StationClocks:
     def note(self, camera: str, station: str, relayed: bool) -> None:
         """Note what a status says: the station of a camera, and whether a relay sent it."""
         self._direct = not relayed
-        if self._stations.get(camera) == station or len(self._stations) >= MAX_NAMES:
+        if self._stations.get(camera) == station:
             return
+        if camera not in self._stations:
+            # A substream is of the station of its camera, unless it says otherwise.
+            if self._stations.get(split_stream(camera)[0]) == station:
+                return
+            if len(self._stations) >= MAX_NAMES:
+                return
         if station and station not in self._measured and len(self._measured) < MAX_STATIONS:
             # What the camera's packets told until now is of this station.
             clock = self._unplaced.pop(camera, None) or SenderClock()

@@ -46,7 +46,8 @@ def frames_socket(
 
 def sized(options: SocketOptions, streams: Sequence[str]) -> SocketOptions:
     """Return the options with a queue for all cameras, which share the one of each viewer."""
-    # A viewer has one stream of a camera, but for the moment when it changes to another.
+    # A viewer has one stream of a camera, but for the moment when it changes to another; a relay
+    # has those that its viewers watch, and a queue that is shorter in time.
     cameras = max(1, len({split_stream(name)[0] for name in streams}))
     statuses = len(streams) if len(streams) > 1 else 0
     return replace(options, queue_messages=options.queue_messages * cameras + statuses)

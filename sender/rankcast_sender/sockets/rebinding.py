@@ -8,6 +8,8 @@ from rankcast_sender.peers import RateLimit
 
 SETTLE_S: Final = 0.5
 """The streams of a sender that a relay has found come within this time."""
+LONGEST_S: Final = 3.0
+"""A stream that was added waits so long at most while others keep coming."""
 BINDS_S: Final = 1 / 30
 BINDS_AT_ONCE: Final = 8
 """Budget of what is bound again for new streams: a hostile sender that invents them would keep the
@@ -20,6 +22,8 @@ class Rebinding:
     def __init__(self) -> None:
         self._requested = False
         self._added_s = 0.0
+        self._first_s: float | None = None
+        """When the first stream was added since the socket was bound."""
         self._budget = RateLimit[str](BINDS_S, BINDS_AT_ONCE)
 
     def request(self) -> None:
@@ -29,10 +33,13 @@ class Rebinding:
     def added(self, now_s: float) -> None:
         """Note that a stream was added."""
         self._added_s = now_s
+        if self._first_s is None:
+            self._first_s = now_s
 
     def bound(self) -> None:
         """Note that the socket is being bound."""
         self._requested = False
+        self._first_s = None
 
     def due(self, now_s: float, *, waits: bool) -> bool:
         """Return True if the socket has to be bound again now.
@@ -46,4 +53,6 @@ class Rebinding:
         """
         if self._requested:
             return True
-        return waits and now_s - self._added_s > SETTLE_S and self._budget.take("")
+        first_s = now_s if self._first_s is None else self._first_s
+        settled = now_s - self._added_s > SETTLE_S or now_s - first_s > LONGEST_S
+        return waits and settled and self._budget.take("")

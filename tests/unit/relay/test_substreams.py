@@ -48,10 +48,10 @@ class Site:
         self.substreams = Substreams(refusal)
         self.now_s = 100.0
 
-    def add(self, name: str) -> RelayedCamera:
+    def add(self, name: str, sender: int = 0, at_server: bool = False) -> RelayedCamera:
         camera = self.cameras[name] = RelayedCamera(
-            name, CameraStream(name, StreamOptions(on_demand=True)), 0, False, "me", self.outlet,
-            lambda *_: None, Limits(), lambda _: None, lambda _: None,
+            name.replace(".", "-") if at_server else name, CameraStream(name, StreamOptions(on_demand=True)), sender, at_server, "me",
+            self.outlet, lambda *_: None, Limits(), lambda _: None, lambda _: None,
         )  # fmt: skip
         return camera
 
@@ -107,6 +107,7 @@ def test_what_is_offered_no_longer_is_not_told_and_its_viewers_hear_nothing() ->
     assert site.look() == {}
     assert camera.status().streams == {}
     assert sub.channel.silent
+    assert sub.is_withdrawn
 
 
 def test_a_sender_that_invents_names_gets_a_bounded_number_and_one_line(
@@ -125,6 +126,9 @@ def test_a_sender_that_invents_names_gets_a_bounded_number_and_one_line(
         site.add(f"cam{number}")
         site.offer(f"cam{number}", {f"s{k}": "" for k in range(8)})
     assert len(site.look()) == MAX_SUBSTREAMS - MAX_NAMES
+    site.add("honest", sender=1)
+    site.offer("honest", SIZES)
+    assert site.look()["honest.sub"] is False
 
 
 def test_where_substreams_do_not_go_on_one_line_says_why(
@@ -138,4 +142,18 @@ def test_where_substreams_do_not_go_on_one_line_says_why(
     assert camera.status().streams == {}
     assert [record.getMessage() for record in caplog.records] == [
         "line3: its substreams are not relayed: to a NATS server main streams go alone"
+    ]
+
+
+def test_substreams_of_a_server_are_not_told_and_one_line_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site = Site()
+    camera = site.add("plant.line3", at_server=True)
+    site.offer("plant.line3", SIZES)
+    for _ in range(3):
+        assert site.look() == {}
+    assert camera.status().streams == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        "plant-line3: its substreams are not relayed: from a NATS server main streams go alone"
     ]

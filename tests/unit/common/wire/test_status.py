@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rankcast.errors import LimitError, WireError
 from rankcast.wire import Kind, Status, pack_status, parse_status, unpack
-from rankcast.wire.status import status_of
+from rankcast.wire.status import MAX_STREAMS, status_of
 from support import packets
 
 STATUS = Status(
@@ -183,6 +183,13 @@ def test_the_streams_of_a_camera_come_back_in_their_order() -> None:
     data = pack_status(Kind.STATUS, bytes(8), Status(streams=streams), 1, 2)
     found = parse_status(unpack(memoryview(data))).streams
     assert list(found.items()) == list(streams.items())
+
+
+def test_a_status_with_more_streams_than_a_sender_has_is_refused() -> None:
+    streams = {f"s{number}": "" for number in range(MAX_STREAMS)}
+    assert len(status_of({"streams": streams}).streams) == MAX_STREAMS
+    with pytest.raises(WireError, match="got 33 streams of one camera, want at most 32"):
+        status_of({"streams": {**streams, "more": ""}})
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,29 @@ def test_a_substream_has_the_clock_of_its_camera_before_its_own_status() -> None
     assert clocks.of("c.half") is not clocks.sender
 
 
+def test_a_station_is_pinged_by_the_name_of_a_camera_not_of_its_substream() -> None:
+    clocks = at_relay(a="", b="1")
+    for stream in ("b.half", "c.half"):
+        clocks.note(stream, "1", relayed=True)
+    clocks.note("c", "1", relayed=True)
+    clocks.note("c.quarter", "1", relayed=True)
+    assert sorted(clocks.to_ping) == ["", "c"]
+
+
+def test_substreams_take_no_place_of_cameras() -> None:
+    clocks = at_relay(**{f"c{number}": "1" for number in range(MAX_NAMES - 1)})
+    for number in range(MAX_NAMES - 1):
+        clocks.note(f"c{number}.half", "1", relayed=True)
+    clocks.note("late", "1", relayed=True)
+    assert clocks.of("late") is clocks.of("c0")
+
+
+def test_a_known_camera_changes_its_station_also_where_no_place_is_left() -> None:
+    clocks = at_relay(**{f"c{number}": "1" for number in range(MAX_NAMES)})
+    clocks.note("c0", "2", relayed=True)
+    assert clocks.of("c0") is not clocks.of("c1")
+
+
 def test_another_session_forgets_the_stations_and_measures_anew() -> None:
     clocks = at_relay(a="", b="1")
     before = clocks.of("b")

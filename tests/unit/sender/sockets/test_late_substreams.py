@@ -16,7 +16,7 @@ from rankcast_receiver.net.wanted_topics import EVERY_NAME
 from rankcast_sender import Publisher
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.sockets import rebinding
-from rankcast_sender.sockets.rebinding import BINDS_AT_ONCE, SETTLE_S, Rebinding
+from rankcast_sender.sockets.rebinding import BINDS_AT_ONCE, LONGEST_S, SETTLE_S, Rebinding
 from support.fakes import free_address
 
 WAIT_S = 20.0
@@ -123,3 +123,14 @@ def test_who_invents_streams_cannot_keep_all_viewers_from_watching(
     assert bound == BINDS_AT_ONCE
     rebind.request()
     assert rebind.due(2000.0, waits=True), "for a key that was revoked"
+
+
+def test_streams_that_keep_coming_do_not_hold_up_the_first_one_for_long() -> None:
+    rebind = Rebinding()
+    now_s = 10.0
+    rebind.added(now_s)
+    while not rebind.due(now_s, waits=True):
+        rebind.added(now_s)
+        now_s += SETTLE_S / 2
+        assert now_s < 10.0 + LONGEST_S + 2 * SETTLE_S
+    assert now_s > 10.0 + LONGEST_S - SETTLE_S
