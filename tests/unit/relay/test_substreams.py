@@ -50,8 +50,9 @@ class Site:
 
     def add(self, name: str, sender: int = 0, at_server: bool = False) -> RelayedCamera:
         camera = self.cameras[name] = RelayedCamera(
-            name.replace(".", "-") if at_server else name, CameraStream(name, StreamOptions(on_demand=True)), sender, at_server, "me",
-            self.outlet, lambda *_: None, Limits(), lambda _: None, lambda _: None,
+            name.replace(".", "-") if at_server else name,
+            CameraStream(name, StreamOptions(on_demand=True)), sender, at_server, "me", self.outlet,
+            lambda *_: None, Limits(), lambda _: None, lambda _: None,
         )  # fmt: skip
         return camera
 
