@@ -147,7 +147,7 @@ def test_a_page_without_the_core_gets_jpeg_of_every_codec(station: WebStation) -
     expected = decoded(packets_of("svd-patch", pictures(COUNT), group=10))
     with ExitStack() as stack:
         player = Player(stack, station, "patch.mcap")
-        player.play(speed=0.02, form="jpeg")
+        player.play(speed=0.01, form="jpeg")
         sequences = []
         while sequences[-1:] != [COUNT - 1]:
             topic, head, jpeg = player.next()

@@ -71,6 +71,11 @@ class CameraFeed:
         """
         header = packet.packet.header
         if packet.made_here:
+            if self.intact and header.sequence not in self._held:
+                # Of a picture that never came here: a beginning for those in step, too.
+                self.number += 1
+                self._held = {header.sequence}
+                return self._begin(Piece(self.number, message, header.sequence, starts=True))
             self._held.add(header.sequence)
             return self._begin(Piece(self.number, message, header.sequence, True, True))
         self.number += 1

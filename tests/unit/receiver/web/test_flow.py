@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rankcast_receiver.stream import CameraPacket
@@ -166,6 +166,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_nothing() -> None:
     assert not camera.flow.in_step
 
 
+@example(["key", "lost", "reference", "predicted", "send", "send"])
 @given(st.lists(st.sampled_from(["key", "predicted", "lost", "reference", "send", "ack", "wait"])))
 def test_whatever_happens_every_predicted_packet_follows_the_one_it_needs(steps: list[str]) -> None:
     camera = Camera()
