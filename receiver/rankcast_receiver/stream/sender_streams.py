@@ -366,6 +366,7 @@ class SenderStreams:
             absent=name in link.absent,
             shortage=link.shortage,
             behind=link.behind.get(name, ""),
+            waits=link.waits.get(name, ""),
             missing_stream=choice.missing if choice else self._missing_names(link),
         )
         state, detail = judge(evidence)

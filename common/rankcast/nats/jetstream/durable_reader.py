@@ -57,6 +57,11 @@ class DurableReader(StreamReader):
         self._expected = 0
         self._claim = Claim(jetstream, stream, subject, name, token)
 
+    @property
+    def waits(self) -> str:
+        """Which recorder this one waits for, in one line; else empty."""
+        return self._claim.waits
+
     async def read(self) -> AsyncGenerator[Stored]:
         """Yield the messages, for as long as the connection lasts.
 
@@ -64,6 +69,8 @@ class DurableReader(StreamReader):
         ------
         SettingsError
             If another recorder reads under this name.
+        NameTakenError
+            If another recorder has taken the name while this one was cut off.
         StoreError
             If the stream is gone.
         """
@@ -135,7 +142,7 @@ class DurableReader(StreamReader):
         ------
         ConsumerLost
             If messages before it were lost on the way.
-        SettingsError
+        NameTakenError
             If another recorder has taken the name.
         """
         self._claim.check()
