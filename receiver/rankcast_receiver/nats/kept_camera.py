@@ -253,8 +253,9 @@ class KeptCamera:
                 log.info("%s: the durable consumer %s exists: it goes on where it was, whatever "
                          "--since says", self.name, durable)  # fmt: skip
         reader = DurableReader(
-            jetstream, facts.name, self._subject, durable, first, self._claim_token
-        )
+            jetstream, facts.name, self._subject, durable, first, self._claim_token,
+            held=self._durable is not None and self._durable.held,
+        )  # fmt: skip
         reader.next_sequence = self.acknowledgements.next_sequence
         self._durable = reader
         return reader

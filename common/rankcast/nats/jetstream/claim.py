@@ -55,18 +55,30 @@ class Claim:
     token : str
         16 hexadecimal digits that no other claim has; the same after a reconnect. The first 8 are
         those of all claims of this recorder.
+    held : bool, optional
+        This recorder held the name at an earlier connection.
 
     Attributes
     ----------
+    held : bool
+        True once this recorder holds the name, or has held it.
     waits : str
         Which recorder is waited for, in one line; else empty.
     """
 
     def __init__(
-        self, jetstream: JetStream, stream: str, subject: str, name: str, token: str
+        self,
+        jetstream: JetStream,
+        stream: str,
+        subject: str,
+        name: str,
+        token: str,
+        *,
+        held: bool = False,
     ) -> None:
         self._jetstream = jetstream
         self.waits = ""
+        self.held = held
         self._stream = stream
         self._subject = subject
         self._name = name
@@ -86,6 +98,8 @@ class Claim:
         ------
         SettingsError
             If another recorder holds the name.
+        NameTakenError
+            If another recorder has taken it, which was held by this one.
         StoreError, NoStreamError
             See `JetStream`.
         """
@@ -107,6 +121,7 @@ class Claim:
             raise
         finally:
             self.waits = ""
+        self.held = True
         self._end = end
         self._keeping = asyncio.ensure_future(self._keep())
         return self
@@ -142,6 +157,8 @@ class Claim:
         while (holder := await self._holder()) is not None:
             patience_s = PATIENCE_S + (DRAW_S if self._token[:8] < _recorder(holder) else 0.0)
             if boot_s() > began_s + patience_s:
+                if self.held:
+                    raise self._loss(holder)
                 raise SettingsError(
                     f"{self._told(holder)}: both would get a part of the frames; give another "
                     "name with --durable, or stop that recorder"
@@ -169,9 +186,7 @@ class Claim:
                 log.debug("%s: claim of %s: %s", self._stream, self._name, exc)
                 continue
             if holder is not None:
-                raise NameTakenError(
-                    f"{self._told(holder)}, which has taken it while this recorder was cut off"
-                )
+                raise self._loss(holder)
 
     async def _holder(self) -> ConsumerFacts | None:
         """Make the claim if it is gone; return an older one, of another recorder."""
@@ -223,6 +238,11 @@ class Claim:
         return (
             f"the durable name {self._name} of stream {self._stream} is held by the recorder of "
             f"{who}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+        )
+
+    def _loss(self, holder: ConsumerFacts) -> NameTakenError:
+        return NameTakenError(
+            f"{self._told(holder)}, which has taken it while this recorder was cut off"
         )
 
 

@@ -133,6 +133,19 @@ def test_a_recorder_that_connects_again_keeps_its_name_from_one_that_waits_for_i
     asyncio.run(reconnect())
 
 
+def test_one_that_comes_back_after_its_name_was_taken_may_be_started_again() -> None:
+    async def away() -> None:
+        async with server.claim(1) as first:
+            pass
+        async with server.claim(2):
+            again = Claim(server, "line", "a.*", "archive", f"{1:016x}", held=first.held)  # type: ignore[arg-type]
+            with pytest.raises(NameTakenError, match="was cut off"):
+                await again.__aenter__()
+
+    server = Server()
+    asyncio.run(away())
+
+
 def test_a_recorder_that_reads_again_after_a_refusal_of_the_server_keeps_its_name() -> None:
     async def refused() -> None:
         with pytest.raises(StoreError):
