@@ -183,7 +183,7 @@ class JetStream:
             raise StoreError("got a reply of JetStream that is not a JSON object") from exc
         if error:
             if not isinstance(error, Mapping):
-                raise StoreError(f"got an error of JetStream that is {printable(str(error))[:80]}")
+                raise StoreError(f"got an error of JetStream as {error!r:.80}, want an object")
             text = printable(str(error.get("description", "no reason")))[:200]
             number = _number(error.get("err_code", 0), "number of an error")
             raise StoreError(_explained(text, number), number)

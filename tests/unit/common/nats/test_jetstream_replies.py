@@ -64,7 +64,7 @@ def test_no_reply_raises_anything_but_a_store_error(reply: Any, call: str) -> No
         ({"consumers": 7}, "consumers", "got names as 7"),
         ({"streams": True}, "names", "got names as True"),
         ({"state": 3}, "subjects", "without 'state'"),
-        ({"error": "no"}, "stream", "an error of JetStream that is no"),
+        ({"error": "no"}, "stream", "an error of JetStream as 'no'"),
         ({"error": {"err_code": "x"}}, "stream", "number of an error 'x'"),
         ({"message": {"data": 5}}, "message", "did not encode"),
     ],
