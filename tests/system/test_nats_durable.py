@@ -156,6 +156,25 @@ def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
     assert len(lines) == 1
 
 
+def test_a_recorder_that_is_refused_one_camera_leaves_the_names_of_the_others_at_once(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    with keeping(server.address) as camera, keeping(server.address, name="other") as other:
+        camera.wait_kept()
+        other.wait_kept()
+        file = tmp_path / "line.mcap"
+        with recorder(server, tmp_path / "first.mcap", "--camera", "default.cam") as first:
+            wait_recorded(tmp_path / "first.mcap", 20)
+            with recorder(server, file) as second:
+                wait_recorded(file, 20)
+                assert second.process.wait(60) == 2
+                with BareClient(server.port) as client:
+                    client.subscribe("answer")
+                    client.publish("$JS.API.CONSUMER.NAMES.rankcast=default=other", b"", "answer")
+                    assert json.loads(client.message()[1])["consumers"] == ["archive"]
+            first.stop(signal.SIGINT)
+
+
 def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_nothing(
     server: NatsServer, tmp_path: Path
 ) -> None:
