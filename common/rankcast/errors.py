@@ -56,6 +56,10 @@ class StoreError(TransportError):
         """The server's own number of the error; 0 if it gave none."""
 
 
+class NameTakenError(RankcastError):
+    """Another recorder took the durable name while this one was cut off: start again."""
+
+
 class NoStreamError(RankcastError):
     """No frame arrived within the time-out: check that the sender runs and can be reached."""
 

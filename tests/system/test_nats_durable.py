@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rankcast.recordings import Recording
+from support.faultproxy import FaultProxy
 from support.kept_camera import KeptCamera, keeping, wait
 from support.nats_server import BareClient, NatsServer, nats_server
 from support.processes import Rankcast, rankcast
@@ -25,9 +26,10 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
         yield running
 
 
-def recorder(server: NatsServer, file: Path, *more: str) -> Rankcast:
+def recorder(server: NatsServer | FaultProxy, file: Path, *more: str) -> Rankcast:
+    address = server.address.replace("tcp://", "nats://")
     return rankcast(
-        "receive", "--connect", server.address, "--record", str(file), "--durable", "archive",
+        "receive", "--connect", address, "--record", str(file), "--durable", "archive",
         "--verbose", *more,
     )  # fmt: skip
 
@@ -154,6 +156,25 @@ def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
     assert len(lines) == 1
 
 
+def test_a_recorder_that_is_refused_one_camera_leaves_the_names_of_the_others_at_once(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    with keeping(server.address) as camera, keeping(server.address, name="other") as other:
+        camera.wait_kept()
+        other.wait_kept()
+        file = tmp_path / "line.mcap"
+        with recorder(server, tmp_path / "first.mcap", "--camera", "default.cam") as first:
+            wait_recorded(tmp_path / "first.mcap", 20)
+            with recorder(server, file) as second:
+                wait_recorded(file, 20)
+                assert second.process.wait(60) == 2
+                with BareClient(server.port) as client:
+                    client.subscribe("answer")
+                    client.publish("$JS.API.CONSUMER.NAMES.rankcast=default=other", b"", "answer")
+                    assert json.loads(client.message()[1])["consumers"] == ["archive"]
+            first.stop(signal.SIGINT)
+
+
 def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_nothing(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -170,6 +191,35 @@ def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_no
     assert f"process {first.process.pid}, since" in lines[-1]
     assert "another name with --durable" in lines[-1]
     assert not [line for line in second.lines if "Traceback" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+def test_a_recorder_that_is_cut_off_for_a_moment_keeps_its_name_from_one_that_waits_for_it(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with (
+        keeping(server.address) as camera,
+        FaultProxy(server.address.removeprefix("nats://")) as way,
+    ):
+        camera.wait_kept()
+        with recorder(way, file) as first:
+            wait_recorded(file, 20)
+            with recorder(server, tmp_path / "second.mcap") as second:
+                second.wait_line("waiting")
+                for cuts in range(2, 5):
+                    assert way.reset()
+                    way.wait_for(lambda counted, cuts=cuts: counted.connections == cuts)
+                    wait_recorded(file, len(recorded(file)) + 20)
+                assert second.process.wait(60) == 2
+            record_to_the_end(file, camera)
+            first.stop(signal.SIGINT)
+    assert not [line for line in first.lines if "is held by" in line]
+    # What a recorder that waits says of a camera that is live.
+    said = "\n".join(second.lines)
+    assert "stale: the durable name archive" in said, said
+    assert not [wrong for wrong in ("no such camera", "network dead") if wrong in said]
     got = recorded(file)
     assert got == list(range(got[0], camera.sent[-1] + 1))
 
@@ -211,7 +261,7 @@ def test_a_recorder_that_was_stopped_for_long_leaves_the_name_to_its_successor(
             with recorder(server, file) as second:
                 wait_recorded(file, 20)
                 first.signal(signal.SIGCONT)
-                assert first.process.wait(60) == 2
+                assert first.process.wait(60) == 1
                 record_to_the_end(file, camera)
                 second.stop(signal.SIGINT)
     assert [line for line in first.lines if f"process {second.process.pid}, since" in line]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
-from rankcast.errors import SettingsError, WireError, WorkerError
+from rankcast.errors import NameTakenError, RankcastError, SettingsError, WireError, WorkerError
 from rankcast.nats import (
     Assembler,
     NatsAddress,
@@ -164,7 +164,7 @@ class NatsInlet:
         """
         if self._thread.stopped:
             raise WorkerError("the receiver is closed: no further packets arrive")
-        if isinstance(self._thread.error, SettingsError):
+        if isinstance(self._thread.error, SettingsError | NameTakenError):
             raise self._thread.error
         self._thread.check()
 
@@ -210,6 +210,10 @@ class NatsInlet:
                 camera.requests.close()
             await self._kept.end_session()
             await self._connection.drain(LEAVE_S)
+        except RankcastError:
+            # Other recorders that wait for the names of the other cameras get them at once.
+            await self._kept.end_session()
+            raise
         finally:
             stopping.cancel()
             stop.set()
@@ -265,7 +269,8 @@ class NatsInlet:
                 await camera.follow()
 
     async def _follow(self, name: str) -> None:
-        await self._watched[name].follow()
+        if self._connection.is_up:
+            await self._watched[name].follow()
 
     async def _unfollow(self, name: str) -> None:
         await self._watched[name].unfollow()
@@ -414,5 +419,6 @@ class NatsInlet:
             at_server=True,
             absent=absent,
             behind=self._kept.behind,
+            waits=self._kept.waits,
             catches_up=self._kept.catches_up,
         )

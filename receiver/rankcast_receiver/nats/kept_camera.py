@@ -87,10 +87,17 @@ class KeptCamera:
     ways : Ways
     missed_s : float, optional
         Catch up with what was published in so many seconds, in place of `PastOptions.since`.
+    recorder : str, optional
+        8 hexadecimal digits, the same for all cameras of this recorder, see `Claim`.
     """
 
     def __init__(
-        self, name: str, options: PastOptions, ways: Ways, missed_s: float | None = None
+        self,
+        name: str,
+        options: PastOptions,
+        ways: Ways,
+        missed_s: float | None = None,
+        recorder: str = "00000000",
     ) -> None:
         self.name = name
         self.is_live = False
@@ -103,7 +110,8 @@ class KeptCamera:
         self._options = options
         self._ways = ways
         self._missed_s = missed_s
-        self._claim_token = secrets.token_hex(8)
+        self._claim_token = recorder + secrets.token_hex(4)
+        self._durable: DurableReader | None = None
         site, camera = split_name(name)
         self._frames = subject_of(site, camera, FRAMES)
         self._subject = subject_of(site, camera, ANY)
@@ -137,6 +145,11 @@ class KeptCamera:
         return f"{duration_text(behind_s)} behind live, from the stream at the server{pace}"
 
     @property
+    def waits(self) -> str:
+        """Which recorder has the durable name that is waited for, in one line; else empty."""
+        return "" if self._durable is None else self._durable.waits
+
+    @property
     def catches_up(self) -> bool:
         """True while packets of the stream are still to come."""
         return not self.is_live and (not self._lag.newest_ns or self._pending > 0)
@@ -159,10 +172,11 @@ class KeptCamera:
     def _is_full(self) -> bool:
         return len(self._held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES
 
-    async def tick(self, now_s: float) -> None:
+    async def tick(self, now_s: float, *, is_up: bool = True) -> None:
         """Join, leave or give up the stream where it has not come to an end by itself."""
         self._lag.tick()
-        if self.is_live:
+        # Without a connection, nothing can be joined: the next one begins anew.
+        if self.is_live or not is_up:
             return
         if self._options.durable:
             if not self.joined:
@@ -239,9 +253,11 @@ class KeptCamera:
                 log.info("%s: the durable consumer %s exists: it goes on where it was, whatever "
                          "--since says", self.name, durable)  # fmt: skip
         reader = DurableReader(
-            jetstream, facts.name, self._subject, durable, first, self._claim_token
-        )
+            jetstream, facts.name, self._subject, durable, first, self._claim_token,
+            held=self._durable is not None and self._durable.held,
+        )  # fmt: skip
         reader.next_sequence = self.acknowledgements.next_sequence
+        self._durable = reader
         return reader
 
     async def _first(self, jetstream: JetStream, facts: StreamFacts) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ class KeptCameras:
         self._options = options
         self._ways = ways
         self._fills_gaps = fills_gaps
+        self._recorder = secrets.token_hex(4)
         self._cameras: dict[str, KeptCamera] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finding: asyncio.Task[None] | None = None
@@ -50,6 +52,12 @@ class KeptCameras:
         return {name: behind for name, behind in found.items() if behind}
 
     @property
+    def waits(self) -> dict[str, str]:
+        """Why cameras are not read yet: another recorder has their durable name."""
+        found = {name: camera.waits for name, camera in self._cameras.items()}
+        return {name: waits for name, waits in found.items() if waits}
+
+    @property
     def catches_up(self) -> bool:
         """True while packets of a stream are still to come."""
         return any(camera.catches_up for camera in self._cameras.values())
@@ -62,7 +70,9 @@ class KeptCameras:
     def add(self, name: str) -> None:
         """Begin with a camera that was just found."""
         if self._options.reads_streams and name not in self._cameras:
-            self._cameras[name] = KeptCamera(name, self._options, self._ways)
+            self._cameras[name] = KeptCamera(
+                name, self._options, self._ways, recorder=self._recorder
+            )
             self._start(name)
 
     def hold(self, name: str, received: ReceivedPacket) -> bool:
@@ -105,8 +115,10 @@ class KeptCameras:
 
     async def tick(self, now_s: float) -> None:
         """Do what is due ten times a second; raise what a reader failed with."""
+        connection = self._ways.jetstream.connection
         for camera in list(self._cameras.values()):
-            await camera.tick(now_s)
+            # Asked each time: the connection may end while another camera joins.
+            await camera.tick(now_s, is_up=connection.is_up)
         for name, task in list(self._tasks.items()):
             if task.done():
                 del self._tasks[name]

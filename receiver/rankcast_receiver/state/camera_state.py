@@ -116,6 +116,8 @@ class Evidence:
     """What the link carries if that is less than the stream; else empty."""
     behind: str = ""
     """How far the shown frames are in the past, on purpose; empty in the present."""
+    waits: str = ""
+    """Why this recorder does not read the camera yet, in one line; else empty."""
     missing_stream: str = ""
     """Why the wanted stream of the camera does not come, in one line; else empty."""
 
@@ -137,6 +139,8 @@ def judge(seen: Evidence) -> tuple[State, str]:
     -------
     State, str
     """
+    if seen.waits and seen.link is LinkState.UP:
+        return State.STALE, seen.waits
     if seen.behind and seen.link is LinkState.UP:
         return State.PAST, seen.behind
     if seen.ended:

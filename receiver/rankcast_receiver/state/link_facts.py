@@ -35,5 +35,7 @@ class LinkFacts:
     """Id of the relay at the other end; empty for a sender, or while unknown."""
     behind: Mapping[str, str] = field(default_factory=dict)
     """Cameras of which the past is shown, and how far it is, in ASCII, one line."""
+    waits: Mapping[str, str] = field(default_factory=dict)
+    """Cameras whose durable name another recorder has, and which one, in ASCII, one line."""
     catches_up: bool = False
     """True while packets of the past are still to come: an end among them is none of now."""

@@ -286,7 +286,8 @@ class SenderStreams:
         """Return the state of every wanted camera, and of every other known one."""
         # Until its frames come, nothing can be said of a substream that is followed.
         shown = (name for name, stream in self._streams.items() if not stream.apart)
-        names = dict.fromkeys((*self.cameras, *self._choices, *shown)) or {"": None}
+        known = (*self.cameras, *self._choices, *link.waits, *shown)
+        names = dict.fromkeys(known) or {"": None}
         return [self._state(name, link) for name in names]
 
     def _find(self, camera: str, stream_id: bytes | None, *, chosen: bool = False) -> CameraStream:
@@ -366,6 +367,7 @@ class SenderStreams:
             absent=name in link.absent,
             shortage=link.shortage,
             behind=link.behind.get(name, ""),
+            waits=link.waits.get(name, ""),
             missing_stream=choice.missing if choice else self._missing_names(link),
         )
         state, detail = judge(evidence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ class StreamFacts:
     last_sequence: int
     t_first_ns: int
     """UTC at the server when it took the oldest message that it has; 0 without one."""
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,15 @@ class JetStream:
     async def names(self, subject: str) -> list[str]:
         """Return the names of the streams that keep messages of `subject`."""
         reply = await self._ask("STREAM.NAMES", {"subject": subject})
-        return [str(name) for name in reply.get("streams") or ()][:MAX_STREAMS]
+        return _names(reply.get("streams"))[:MAX_STREAMS]
 
     async def subjects(self, stream: str, pattern: str) -> list[str]:
         """Return the subjects of messages in a stream that match `pattern`."""
         reply = await self._ask(f"STREAM.INFO.{stream}", {"subjects_filter": pattern})
-        return [str(subject) for subject in (reply["state"].get("subjects") or {})]
+        state = reply.get("state")
+        if not isinstance(state, Mapping):
+            raise StoreError("got the state of a stream without 'state'")
+        return _names(state.get("subjects"))
 
     async def stream(self, name: str) -> StreamFacts | None:
         """Return the state of a stream; None if there is no such stream."""
@@ -119,9 +122,9 @@ class JetStream:
         names: list[str] = []
         while len(names) < MAX_CONSUMERS:
             reply = await self._ask(f"CONSUMER.NAMES.{stream}", {"offset": len(names)})
-            page = [str(name) for name in reply.get("consumers") or ()]
+            page = _names(reply.get("consumers"))
             names += page
-            if not page or len(names) >= int(reply.get("total", 0)):
+            if not page or len(names) >= _number(reply.get("total", 0), "total of consumers"):
                 break
         return names
 
@@ -159,7 +162,7 @@ class JetStream:
             raise
         try:
             return base64.b64decode(reply["message"].get("data", ""), validate=True)
-        except (KeyError, AttributeError, binascii.Error) as exc:
+        except (KeyError, AttributeError, TypeError, ValueError) as exc:
             raise StoreError("got a message that the server did not encode") from exc
 
     async def _ask(self, what: str, data: Json | None = None) -> Json:
@@ -176,16 +179,39 @@ class JetStream:
         try:
             answer = json.loads(reply.data)
             error = answer.get("error")
-        except (ValueError, AttributeError) as exc:
+        except (ValueError, AttributeError, RecursionError) as exc:
             raise StoreError("got a reply of JetStream that is not a JSON object") from exc
         if error:
+            if not isinstance(error, Mapping):
+                raise StoreError(f"got an error of JetStream as {error!r:.80}, want an object")
             text = printable(str(error.get("description", "no reason")))[:200]
-            raise StoreError(_explained(text, error), int(error.get("err_code", 0)))
+            number = _number(error.get("err_code", 0), "number of an error")
+            raise StoreError(_explained(text, number), number)
         return answer  # type: ignore[no-any-return]
 
 
-def _explained(text: str, error: Json) -> str:
-    number = error.get("err_code", 0)
+def _names(found: object) -> list[str]:
+    """Return the names in a list, or those that an object has a value for.
+
+    Raises
+    ------
+    StoreError
+        If it is neither, as of no server that works.
+    """
+    if found is None:
+        return []
+    if not isinstance(found, list | Mapping):
+        raise StoreError(f"got names as {found!r:.40}, want a list")
+    return [str(name) for name in found]
+
+
+def _number(found: object, what: str) -> int:
+    if not isinstance(found, int):
+        raise StoreError(f"got {what} {found!r:.40}, want a whole number")
+    return found
+
+
+def _explained(text: str, number: int) -> str:
     if number in (10_039, 10_076):
         return "JetStream is off at this NATS server, or for this user: give the server a " \
                "jetstream block with a store_dir"  # fmt: skip
@@ -198,24 +224,33 @@ def _stream(reply: Json) -> StreamFacts:
         return StreamFacts(
             str(config["name"]), config, int(state["messages"]), int(state["bytes"]),
             int(state["first_seq"]), int(state["last_seq"]), parse_time_ns(state["first_ts"]),
+            int(config.get("num_replicas") or 1),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, AttributeError, ArithmeticError, TypeError, ValueError) as exc:
         raise StoreError(f"got the state of a stream without {exc}") from exc
 
 
 def _consumer(reply: Json) -> ConsumerFacts:
     try:
         return ConsumerFacts(
-            str(reply["name"]), reply["config"], parse_time_ns(reply["created"]),
+            str(reply["name"]), dict(reply["config"]), parse_time_ns(reply["created"]),
             int(reply["delivered"]["stream_seq"]), int(reply["ack_floor"]["stream_seq"]),
             int(reply["num_pending"]), int(reply["num_ack_pending"]),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, ArithmeticError, TypeError, ValueError) as exc:
         raise StoreError(f"got the state of a consumer without {exc}") from exc
 
 
 def parse_time_ns(text: str) -> int:
-    """Return the time of a server, RFC 3339 with up to nine digits of a second; 0 for year 1."""
+    """Return the time of a server, RFC 3339 with up to nine digits of a second; 0 for year 1.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"got time {text!r:.40}, want a string")
     whole, _, rest = text.partition(".")
     digits = rest.rstrip("Z") if rest else ""
     fraction, zone = digits, "+00:00"

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from rankcast.boot_clock import boot_s
-from rankcast.errors import NoStreamError, SettingsError, StoreError
+from rankcast.errors import NameTakenError, NoStreamError, SettingsError, StoreError
 from rankcast.nats.client import Message
 from rankcast.nats.jetstream.api import PREFIX, ConsumerFacts, JetStream
 from rankcast.printable import printable
@@ -22,10 +22,15 @@ from rankcast.printable import printable
 log = logging.getLogger(__name__)
 
 RENEW_S: Final = 1.0
+LOOK_EVERY: Final = 5
+"""Renewals after which a holder looks for an older claim."""
 LAPSE_S: Final = 4.0
 """The server drops a claim that was not renewed for so long: its recorder is gone or cut off."""
 PATIENCE_S: Final = 2 * LAPSE_S
 """How long a recorder waits for the claim of another one, which may be its dead predecessor."""
+DRAW_S: Final = LAPSE_S
+"""How much longer it waits if its token is the smaller one: each of two recorders that began at
+once may hold some cameras, and the one that gives up first leaves them to the other one."""
 ASK_S: Final = 0.25
 DROP_S: Final = 0.5
 """A recorder that ends does not wait longer for the server, which drops the claim by itself."""
@@ -48,18 +53,39 @@ class Claim:
     name : str
         The durable name.
     token : str
-        16 hexadecimal digits that no other recorder has; the same after a reconnect.
+        16 hexadecimal digits that no other claim has; the same after a reconnect. The first 8 are
+        those of all claims of this recorder.
+    held : bool, optional
+        This recorder held the name at an earlier connection.
+
+    Attributes
+    ----------
+    held : bool
+        True once this recorder holds the name, or has held it.
+    waits : str
+        Which recorder is waited for, in one line; else empty.
     """
 
     def __init__(
-        self, jetstream: JetStream, stream: str, subject: str, name: str, token: str
+        self,
+        jetstream: JetStream,
+        stream: str,
+        subject: str,
+        name: str,
+        token: str,
+        *,
+        held: bool = False,
     ) -> None:
         self._jetstream = jetstream
+        self.waits = ""
+        self.held = held
         self._stream = stream
         self._subject = subject
         self._name = name
         self._own = f"{_PREFIX}-{name}-{token}"
         self._pattern = re.compile(f"{_PREFIX}-{re.escape(name)}-[0-9a-f]{{16}}")
+        self._token = token
+        self._session = 0
         self._keeping: asyncio.Task[None] | None = None
         self._inbox = ""
         self._replicas = 1
@@ -72,6 +98,8 @@ class Claim:
         ------
         SettingsError
             If another recorder holds the name.
+        NameTakenError
+            If another recorder has taken it, which was held by this one.
         StoreError, NoStreamError
             See `JetStream`.
         """
@@ -79,14 +107,21 @@ class Claim:
         facts = await self._jetstream.stream(self._stream)
         if facts is None:
             raise StoreError(f"stream {self._stream} was deleted")
-        self._replicas = max(1, int(facts.config.get("num_replicas") or 1))
+        if not connection.is_up:
+            raise NoStreamError("the connection to the NATS server has ended")
+        self._replicas = max(1, facts.replicas)
+        self._session = connection.state.sessions
         self._inbox = connection.new_inbox()
         end = await connection.subscribe(self._inbox, _ignore)
         try:
             await self._wait_free()
-        except BaseException:
+        except BaseException as exc:
             await end()
+            await self._leave(exc)
             raise
+        finally:
+            self.waits = ""
+        self.held = True
         self._end = end
         self._keeping = asyncio.ensure_future(self._keep())
         return self
@@ -104,45 +139,54 @@ class Claim:
             if not self._keeping.cancelled():
                 self._keeping.exception()  # `check` has raised it, or nobody reads any more
         await self._end()
-        await self._drop()
+        await self._leave(error)
 
     def check(self) -> None:
         """Raise if another recorder has taken the name while this one was cut off.
 
         Raises
         ------
-        SettingsError
+        NameTakenError
         """
         keeping = self._keeping
         if keeping is not None and keeping.done() and not keeping.cancelled():
             keeping.result()
 
     async def _wait_free(self) -> None:
-        until_s, told = boot_s() + PATIENCE_S, False
+        began_s, told = boot_s(), False
         while (holder := await self._holder()) is not None:
-            if boot_s() > until_s:
-                await self._drop()
-                raise self._refusal(holder)
+            patience_s = PATIENCE_S + (DRAW_S if self._token[:8] < _recorder(holder) else 0.0)
+            if boot_s() > began_s + patience_s:
+                if self.held:
+                    raise self._loss(holder)
+                raise SettingsError(
+                    f"{self._told(holder)}: both would get a part of the frames; give another "
+                    "name with --durable, or stop that recorder"
+                )
+            self.waits = f"{self._told(holder)}: waiting for the case that it is gone"
             if not told:
                 log.info("%s; waiting %g s for the case that it is gone", self._told(holder),
-                         PATIENCE_S)  # fmt: skip
+                         patience_s)  # fmt: skip
                 told = True
             await self._renew()
             await asyncio.sleep(ASK_S)
 
     async def _keep(self) -> None:
         """Renew the claim; take it again where the server has dropped it, as after a failover."""
+        renewals = 0
         while True:
             await asyncio.sleep(RENEW_S)
+            renewals += 1
             try:
-                if await self._renew():
+                # Servers whose clocks differ made the claims: the older one may have come later.
+                if await self._renew() and renewals % LOOK_EVERY:
                     continue
                 holder = await self._holder()
             except (StoreError, NoStreamError) as exc:
                 log.debug("%s: claim of %s: %s", self._stream, self._name, exc)
                 continue
             if holder is not None:
-                raise self._refusal(holder)
+                raise self._loss(holder)
 
     async def _holder(self) -> ConsumerFacts | None:
         """Make the claim if it is gone; return an older one, of another recorder."""
@@ -175,9 +219,13 @@ class Claim:
         await self._jetstream.connection.publish(subject, asked, self._inbox)
         return await self._jetstream.consumer(self._stream, self._own) is not None
 
-    async def _drop(self) -> None:
-        if not self._jetstream.connection.is_up:
-            return  # the server does
+    async def _leave(self, error: BaseException | None) -> None:
+        """Drop the claim, unless its recorder goes on: at another connection, or after a pause."""
+        connection = self._jetstream.connection
+        if connection.state.sessions != self._session or not connection.is_up:
+            return
+        if isinstance(error, StoreError | NoStreamError):
+            return
         try:
             async with asyncio.timeout(DROP_S):
                 await self._jetstream.delete_consumer(self._stream, self._own)
@@ -192,11 +240,15 @@ class Claim:
             f"{who}, since {since:%Y-%m-%d %H:%M:%S} UTC"
         )
 
-    def _refusal(self, holder: ConsumerFacts) -> SettingsError:
-        return SettingsError(
-            f"{self._told(holder)}: both would get a part of the frames; give another name with "
-            "--durable, or stop that recorder"
+    def _loss(self, holder: ConsumerFacts) -> NameTakenError:
+        return NameTakenError(
+            f"{self._told(holder)}, which has taken it while this recorder was cut off"
         )
+
+
+def _recorder(holder: ConsumerFacts) -> str:
+    """Return the part of a token that all claims of a recorder have."""
+    return holder.name[-16:-8]
 
 
 def _ignore(message: Message) -> None:

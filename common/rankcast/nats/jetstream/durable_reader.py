@@ -37,7 +37,7 @@ class DurableReader(StreamReader):
         Of the durable consumer.
     first_sequence : int
         Where a consumer begins that does not exist yet.
-    token : str
+    token, held
         See `Claim`.
     """
 
@@ -49,13 +49,25 @@ class DurableReader(StreamReader):
         name: str,
         first_sequence: int,
         token: str,
+        *,
+        held: bool = False,
     ) -> None:
         super().__init__(jetstream, stream, subject, 0)
         self.name = name
         self._first_sequence = first_sequence
         self._delivered = 0
         self._expected = 0
-        self._claim = Claim(jetstream, stream, subject, name, token)
+        self._claim = Claim(jetstream, stream, subject, name, token, held=held)
+
+    @property
+    def waits(self) -> str:
+        """Which recorder this one waits for, in one line; else empty."""
+        return self._claim.waits
+
+    @property
+    def held(self) -> bool:
+        """True once this recorder holds the name, or has held it."""
+        return self._claim.held
 
     async def read(self) -> AsyncGenerator[Stored]:
         """Yield the messages, for as long as the connection lasts.
@@ -64,6 +76,8 @@ class DurableReader(StreamReader):
         ------
         SettingsError
             If another recorder reads under this name.
+        NameTakenError
+            If another recorder has taken the name while this one was cut off.
         StoreError
             If the stream is gone.
         """
@@ -135,7 +149,7 @@ class DurableReader(StreamReader):
         ------
         ConsumerLost
             If messages before it were lost on the way.
-        SettingsError
+        NameTakenError
             If another recorder has taken the name.
         """
         self._claim.check()

@@ -67,9 +67,11 @@ class StreamReader:
         ------
         StoreError
             If the stream is gone.
+        NoStreamError
+            If there is no connection to begin with.
         """
         waiting: asyncio.Queue[Message] = asyncio.Queue()
-        inbox = self._connection.new_inbox()
+        inbox = self._new_inbox()
         end = await self._connection.subscribe(inbox, waiting.put_nowait)
         try:
             while True:
@@ -89,6 +91,11 @@ class StreamReader:
         finally:
             await end()
             await self.forget()
+
+    def _new_inbox(self) -> str:
+        if not self._connection.is_up:
+            raise NoStreamError("the connection to the NATS server has ended")
+        return self._connection.new_inbox()
 
     async def open(self) -> None:
         """Make the consumer from which messages are pulled."""

@@ -206,6 +206,7 @@ AT_SERVER = replace(UP, at_server=True)
         (replace(AT_SERVER, absent=True, status_age_s=3.0), State.SENDER_DEAD, "any more"),
         (replace(AT_SERVER, absent=True, status_age_s=0.5, camera_state="live", frame_age_s=0.1),
          State.LIVE, ""),
+        (replace(AT_SERVER, absent=True, waits="held by another"), State.STALE, "held by another"),
         (replace(AT_SERVER, wanted=""), State.NO_SUCH_CAMERA, "where no such camera is published"),
         (replace(AT_SERVER, link_detail="not permitted"), State.KEY_REFUSED, "not permitted"),
         (replace(AT_SERVER, link=LinkState.CLOSED, link_detail="it ended"), State.NETWORK_DEAD,
