@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.fakes import free_address
 from support.processes import run
 
 SECRET = "s3cr3t-word"
@@ -58,7 +59,7 @@ def test_a_password_in_a_settings_file_or_a_variable_is_not_repeated(
 def test_a_camera_whose_password_stands_in_the_path_is_logged_without_it() -> None:
     path = f"user=anna_password={SECRET}_channel=1_stream=0.sdp"
     ended = run(
-        "send", "--source", f"rtsp://127.0.0.1:9/{path}", "--to", "tcp://127.0.0.1:0",
+        "send", "--source", f"rtsp://127.0.0.1:9/{path}", "--to", free_address(),
         "--set", "camera.retry=false",
     )  # fmt: skip
     assert ended.returncode == 1

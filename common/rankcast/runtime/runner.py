@@ -93,8 +93,8 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
     """
     level = os.environ.get("RANKCAST_LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
-        shown = shown_address(level)
-        _report(name, f"got RANKCAST_LOG_LEVEL={shown!r:.40}, want one of {', '.join(_LEVELS)}")
+        given = shown_address(level)
+        _report(name, f"got RANKCAST_LOG_LEVEL={given!r:.40}, want one of {', '.join(_LEVELS)}")
         return SettingsError.exit_code
     configure_logs("text", level)
     try:
