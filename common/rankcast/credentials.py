@@ -23,14 +23,14 @@ _BEHIND_SCHEME: Final = re.compile(
 )
 # `anna:secret@` alone; no source of files (`replay:img@2.png`), disk (`C:\a@b`) or time of day.
 _PAIR: Final = re.compile(
-    r"(?<![^\s:@/\\\"'<>=,(\[])(?!(?:python|replay):|(?:[^\s:]*T)?\d\d?:\d\d(?::\d\d)?[/.,Z+-])"
+    r"(?<![^\s:@/\\\"'<>=,(\[])(?!(?:python|replay):|(?:[^\s:]{0,40}T)?\d\d?:\d\d(?::\d\d)?[/.,Z+-])"
     + _FORM
     + r"[^\s:@/\\\"'<>=,(\[]+:(?![/\\]|(?:[A-Za-z][\w+.-]*:[/\\]+)?\*\*\*@)"
     + _PART
     + "*@"
 )
 # Quoted text with blanks or quotes in it, which may all be one password.
-_QUOTED: Final = re.compile(r"(?<!\w)(['\"])((?:\\.|(?!\1)[^\\])*)\1(?!\w)", re.DOTALL)
+_QUOTED: Final = re.compile(r"(?<!\w)(['\"])((?:\\.|(?!\1)[^\\]){0,1000})\1(?!\w)", re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(
     r"(?!(?:python|replay):|(?:[A-Za-z]|camera|ipc):[/\\])[^\s:@]+:\S.*@", re.DOTALL
 )
@@ -40,9 +40,11 @@ _NO_HOST: Final = re.compile(
     r"(?!(?:localhost|\*|\d+(?:\.\d+){3}):)[^\s:/@\"'<>,\[]+:)"
     r"(?!\d{1,5}(?!\w)|PORT\b|\*)[^\s:/\"'<>,\[\]]" + _PART + r"*(?<![,.;:)\]])"
 )
+_AFTER_VALUE: Final = ",.;:)]"
 _VALUE: Final = re.compile(
     r"((?:(?<![a-z])pass|passwd|password|passphrase|pwd|token|secret)=)"
-    r"(?:\"[^\"]*\"|'[^']*'|(?:[^\s&\"'<>]|[\"'<>](?=\w))+(?<![,.;:)\]]))",
+    # No group inside of ++: CPython may fail on one.
+    r"((?:\"(?![\"'\s,.;:)\]])[^\"']*\"|'(?![\"'\s,.;:)\]])[^\"']*'|[^\s&\"'<>]|[\"'<>](?=\w))++)",
     re.IGNORECASE,
 )
 
@@ -65,7 +67,7 @@ def without_secrets(text: str) -> str:
         text = _PAIR.sub(f"{HIDDEN}@", text)
     if "://" in text:
         text = _NO_HOST.sub(rf"\1{HIDDEN}", text)
-    return _VALUE.sub(rf"\1{HIDDEN}", text) if "=" in text else text
+    return _VALUE.sub(_shown_pair, text) if "=" in text else text
 
 
 def shown_address(text: str) -> str:
@@ -97,6 +99,11 @@ def _shown_quoted(match: re.Match[str]) -> str:
     quote, text = match[1], match[2]
     is_word = not re.search(r"[\s\"']", text)
     return match[0] if is_word or not _QUOTED_PAIR.match(text) else f"{quote}{_hide(text)}{quote}"
+
+
+def _shown_pair(match: re.Match[str]) -> str:
+    value = match[2].rstrip(_AFTER_VALUE)
+    return f"{match[1]}{HIDDEN}{match[2][len(value) :]}" if value else match[0]
 
 
 def _hide(text: str) -> str:

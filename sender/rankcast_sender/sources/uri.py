@@ -67,8 +67,8 @@ class SourceUri:
         if self.is_url:
             return shown_url(f"{self.scheme}:{self.path}")
         query = "&".join(f"{name}={value}" for name, value in self.query.items())
-        text = f"{self.scheme}:{self.path}" + (f"?{query}" if query else "")
-        return without_secrets(text)
+        text = f"{self.path}?{query}" if query else self.path
+        return f"{self.scheme}:{without_secrets(text)}"
 
     def with_options(self, names: Container[str]) -> SourceUri:
         """Return the source with those parts of the query of its URL that are options of ours."""

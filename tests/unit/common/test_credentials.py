@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,7 @@ def test_no_password_survives(password: str, scheme: str) -> None:
         ("nats://anna:1234567 is wrong", "nats://anna:*** is wrong"),
         ("--set nats.password=s3cret: unknown", "--set nats.password=***: unknown"),
         ("got 'nats.password=\"s3 cret\"'", "got 'nats.password=***'"),
+        ("got x pwd=a'b's3cret, want 'y'", "got x pwd=***, want 'y'"),
         ("got 'http://h/v?user=a&pwd=s3cret&n=1'", "got 'http://h/v?user=a&pwd=***&n=1'"),
         ("rtsp://h/user=a_password=s3cret_channel=1: no", "rtsp://h/user=a_password=***: no"),
         ("TOKEN=s3cret, Secret=s3cret; pass=s3cret", "TOKEN=***, Secret=***; pass=***"),
@@ -114,6 +117,7 @@ def test_a_message_that_quotes_a_password_loses_it(message: str, shown: str) -> 
         "[rtsp @ 0x55d5e8] method SETUP failed: 401 Unauthorized",
         "set nats.user and nats.password_file, nats.password_file=viewer1.password",
         "[nats] password is unknown; known here: site, user, password_file",
+        "got 'password=', want 'x', not 'token=': none",
         "lowpass=3, bypass=4, token=...: odd",
         "it's the camera's name: 'line3', want 1 to 32 of a-z, 0-9, _ and -",
     ],
@@ -140,12 +144,17 @@ def test_no_password_survives_in_any_message(word: str, place: str, frame: str) 
     assert without_secrets(shown) == shown
 
 
-@given(st.text(max_size=200))
+PIECES = [*"a1:/@'\"= T*[]<>,\\", "://", "pwd=", "nats", "***"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
 def test_any_text_is_scrubbed_once_and_for_all(text: str) -> None:
     shown = without_secrets(text)
     assert without_secrets(shown) == shown
 
 
 def test_a_long_message_is_scrubbed_in_no_time() -> None:
-    for piece in ("a:", "a:b@", "'", "tcp://a,", "pass=", "://"):
+    begun_s = time.process_time()
+    for piece in ("a:", "a:b@", "'", "tcp://a,", "pass=", "://", "\\'@"):
         without_secrets(piece * 2000)
+    assert time.process_time() - begun_s < 5  # 0.3 s here

@@ -115,6 +115,7 @@ def test_a_source_shows_no_credentials_whatever_its_scheme() -> None:
         "replay:rtsp://***@cam/a?fps=5"
     )
     assert str(parse_source("replay:anna:s3cret@cam/a")) == "replay:***@cam/a"
+    assert str(parse_source("camera:anna:s3cret@cam")) == "camera:***@cam"
     assert str(parse_source("replay:/data/line@2/*.png")) == "replay:/data/line@2/*.png"
 
 
