@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.fakes import free_address
 from support.processes import run
 
 SECRET = "s3cr3t-word"
@@ -53,3 +54,15 @@ def test_a_password_in_a_settings_file_or_a_variable_is_not_repeated(
         assert ended.returncode == 2
         assert "nats.password_file" in ended.stderr
         assert SECRET not in ended.stdout + ended.stderr
+
+
+def test_a_camera_whose_password_stands_in_the_path_is_logged_without_it() -> None:
+    path = f"user=anna_password={SECRET}_channel=1_stream=0.sdp"
+    ended = run(
+        "send", "--source", f"rtsp://127.0.0.1:9/{path}", "--to", free_address(),
+        "--set", "camera.retry=false",
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "rtsp://127.0.0.1:9/***, listening at" in ended.stderr
+    assert SECRET not in ended.stdout + ended.stderr
+    assert "anna" not in ended.stdout + ended.stderr

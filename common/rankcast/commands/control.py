@@ -14,6 +14,7 @@ import click
 from rankcast.atomic_file import check_writable, write_whole
 from rankcast.commands.nats_access import nats_access
 from rankcast.commands.nats_command_options import nats_options
+from rankcast.credentials import shown_address
 from rankcast.decoder import Decoder
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
 from rankcast.frame import Scalar
@@ -43,11 +44,10 @@ def _address(host: str) -> str:
     """Return the endpoint to connect to for ``HOST[:PORT]`` or a complete address."""
     if host.startswith("ipc://"):
         return control_endpoint(check_endpoint(host, bind=False))
-    host = host.removeprefix("tcp://")
-    match = _PORT.fullmatch(host)
+    match = _PORT.fullmatch(host.removeprefix("tcp://"))
     if match is None or not match[1]:
         raise SettingsError(
-            f"got {host!r:.80}, want HOST or HOST:PORT of the control channel "
+            f"got {shown_address(host)!r:.80}, want HOST or HOST:PORT of the control channel "
             f"(default port {DEFAULT_PORT})"
         )
     return check_endpoint(f"tcp://{match[1]}:{match[2] or DEFAULT_PORT}", bind=False)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from rankcast.credentials import shown_address
 from rankcast.errors import SettingsError
 from rankcast.net import check_endpoint, is_loopback
 
@@ -73,6 +74,6 @@ class NatsAddress:
 
 def _wrong(text: str) -> SettingsError:
     return SettingsError(
-        f"got address {text!r:.80}, want nats://HOST:PORT or tls://HOST:PORT, or several servers "
-        f"of one cluster as nats://HOST:PORT,HOST:PORT (at most {MAX_SERVERS})"
+        f"got address {shown_address(text)!r:.80}, want nats://HOST:PORT or tls://HOST:PORT, "
+        f"or several servers of one cluster as nats://HOST:PORT,HOST:PORT (at most {MAX_SERVERS})"
     )

@@ -26,6 +26,7 @@ import zmq
 from zmq.utils import z85
 
 from rankcast.atomic_file import open_without_waiting, os_reason
+from rankcast.credentials import shown_address
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.wire import check_name
 
@@ -81,7 +82,8 @@ def check_key_name(name: str) -> str:
         If `name` does not match ``[a-z0-9_-]{1,32}``.
     """
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"got key name {name!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
+        shown = shown_address(name)
+        raise SettingsError(f"got key name {shown!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
     return name
 
 

@@ -1,7 +1,7 @@
 """Logging of a process: text or JSON on standard error, safe for a terminal.
 
 Log messages contain names and text from peers, files and users. Both formats escape control
-characters in the whole line, so that callers need not.
+characters in the whole line and leave out passwords, so that callers need not.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
 
+from rankcast.credentials import without_secrets
 from rankcast.printable import printable
 from rankcast.runtime.standard_streams import PIECE_BYTES, WRITE_S, is_writable
 
@@ -40,7 +41,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Format the line without a traceback."""
-        return printable(super().formatMessage(record))
+        return printable(without_secrets(super().formatMessage(record)))
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the line and the traceback, if there is one."""
@@ -64,7 +65,7 @@ class JsonFormatter(logging.Formatter):
             "time": time_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_secrets(record.getMessage()),
         }
         if lines := _traceback_lines(record):
             entry["exception"] = "\n".join(lines)
@@ -78,7 +79,7 @@ def _traceback_lines(record: logging.LogRecord) -> list[str]:
             lines += text.rstrip("\n").split("\n")
     if record.stack_info:
         lines += record.stack_info.split("\n")
-    return lines
+    return [without_secrets(line) for line in lines]
 
 
 class LogHandler(logging.Handler):

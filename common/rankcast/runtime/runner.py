@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from rankcast.atomic_file import os_reason
-from rankcast.credentials import without_credentials
+from rankcast.credentials import shown_address, without_secrets
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.printable import printable
 from rankcast.runtime.logs import configure_logs
@@ -93,7 +93,8 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
     """
     level = os.environ.get("RANKCAST_LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
-        _report(name, f"got RANKCAST_LOG_LEVEL={level!r:.40}, want one of {', '.join(_LEVELS)}")
+        given = shown_address(level)
+        _report(name, f"got RANKCAST_LOG_LEVEL={given!r:.40}, want one of {', '.join(_LEVELS)}")
         return SettingsError.exit_code
     configure_logs("text", level)
     try:
@@ -111,7 +112,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
         shown = io.StringIO()
         exc.show(shown)
         for line in shown.getvalue().splitlines():
-            click.echo(printable(without_credentials(line)), err=True)
+            click.echo(printable(without_secrets(line)), err=True)
         return exc.exit_code
     except click.exceptions.Exit as exc:
         return exc.exit_code
@@ -142,8 +143,8 @@ def report_failure(name: str, error: BaseException) -> int:
 
 
 def _report(name: str, error: object) -> None:
-    """Print one line about `error`, which may quote peers, files and arguments."""
-    line = f"{name}: {printable(error)}"
+    """Print one line about `error`, which may quote peers, files and arguments, passwords too."""
+    line = f"{name}: {printable(without_secrets(str(error)))}"
     with suppress(AttributeError, OSError, ValueError):  # replaced by a program or a test
         # A reader that reads nothing must not keep the process.
         if not is_writable(sys.stderr.fileno(), WRITE_S):

@@ -67,15 +67,16 @@ def _split_set(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not _is_key(key):
-        raise SettingsError(
-            f"got --set {shown_address(text)!r:.80}, want table.key=value, as in codec.rank=0.1"
-        )
+        shown, mark, _ = shown_address(text).partition("=")
+        shown += "=..." if mark else ""
+        raise SettingsError(f"got --set {shown!r:.80}, want table.key=value, as in codec.rank=0.1")
     return key, value.strip()
 
 
 def _is_key(dotted: str) -> bool:
+    # In `anna:se=cret@host` all before the = is part of a password.
     parts = dotted.split(".")
-    return all(parts) and len(parts) <= MAX_DEPTH
+    return all(parts) and len(parts) <= MAX_DEPTH and not set(":@/") & set(dotted)
 
 
 def _toml_value(text: str) -> Any:
@@ -169,8 +170,8 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
     layers = []
     for text in sets:
         key, value = _split_set(text)
-        origin = f"--set {key}={shown_address(value)}"
-        layers.append(Layer(origin, _nested(key, _toml_value(value)), value, "--set"))
+        # The value may be a password that belongs into a file, under whatever key.
+        layers.append(Layer(f"--set {key}", _nested(key, _toml_value(value)), value, "--set"))
     return layers
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from rankcast.credentials import shown_address
 from rankcast.errors import SettingsError, WireError
 
 VIEWER_PREFIX: Final = b"/viewer/"
@@ -35,7 +36,8 @@ def check_name(name: str) -> str:
         If it does not match ``[a-z0-9_-]{1,32}``.
     """
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"got camera name {name!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
+        shown = shown_address(name)
+        raise SettingsError(f"got camera name {shown!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
     return name
 
 
@@ -48,8 +50,10 @@ def check_substream(name: str) -> str:
         If it does not match ``[a-z0-9_-]{1,16}``, or is ``main`` or ``auto``.
     """
     if not _is_substream(name):
+        shown = shown_address(name)
         raise SettingsError(
-            f"got stream name {name!r:.60}, want 1 to 16 of a-z, 0-9, _ and -, but not main or auto"
+            f"got stream name {shown!r:.60}, want 1 to 16 of a-z, 0-9, _ and -, "
+            "but not main or auto"
         )
     return name
 

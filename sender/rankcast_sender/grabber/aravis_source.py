@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from rankcast.credentials import without_secrets
 from rankcast.errors import SettingsError
 from rankcast.printable import printable
 from rankcast_sender.grabber.bindings_python import bindings_python
@@ -49,7 +50,7 @@ def aravis_spec(path: str, options: AravisOptions) -> DeviceSpec:
     chosen = bindings_python()
     return DeviceSpec(
         _MODULE,
-        f"aravis:{printable(path)}",
+        f"aravis:{printable(without_secrets(path))}",
         {**options.model_dump(), "path": path, "formats": " ".join(supported_names())},
         python=chosen.python,
         packages=chosen.packages,

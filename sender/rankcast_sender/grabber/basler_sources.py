@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import Final
 
+from rankcast.credentials import without_secrets
 from rankcast.errors import SettingsError
 from rankcast.printable import printable
 from rankcast_sender.grabber.device_source import DeviceSource
@@ -35,7 +36,7 @@ def basler_spec(path: str, options: BaslerOptions) -> DeviceSpec:
     """Return what serves a Basler camera."""
     return DeviceSpec(
         module=_MODULE,
-        name=f"basler:{printable(path)}",
+        name=f"basler:{printable(without_secrets(path))}",
         options={**options.model_dump(), "path": path, "formats": " ".join(supported_names())},
     )
 

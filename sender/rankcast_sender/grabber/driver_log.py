@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import IO, Final
 
-from rankcast.credentials import without_credentials
+from rankcast.credentials import without_secrets
 from rankcast.printable import printable
 from rankcast.runtime import LogLimiter
 
@@ -56,4 +56,4 @@ class DriverLog:
         """Return `text` without credentials."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return without_credentials(text)
+        return without_secrets(text)

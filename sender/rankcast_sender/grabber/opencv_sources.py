@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from rankcast.credentials import without_secrets
 from rankcast.frame import Scalar
 from rankcast.opencv_environment import FFMPEG_QUIET
 from rankcast.printable import printable
@@ -27,7 +28,7 @@ _FFMPEG_ERRORS: Final = "16"
 
 def open_camera(path: str, options: CameraOptions, *, newest_wins: bool) -> DeviceSource:
     """Start to open the camera with an index or of a device file."""
-    name = f"camera:{printable(path)}"
+    name = f"camera:{printable(without_secrets(path))}"
     spec = DeviceSpec(_MODULE, name, _options(options, name, path))
     return DeviceSource(spec, options, newest_wins=newest_wins)
 

@@ -1,4 +1,4 @@
-"""Credentials in the URL of a camera: user information and query."""
+"""Credentials in the URL of a camera: user information, query, and those in its path."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
+from rankcast.credentials import HIDDEN
+
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]+)(:\d{1,5})?")
+# Cameras of XMEye take `/user=admin_password=secret_channel=1`; the password may contain a /.
+_IN_PATH: Final = re.compile(
+    r"(?<=/)[^/]*(?:user|username|login|pass|passwd|password|pwd|token|secret)=.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_KEY: Final = re.compile(r"[_&;,][A-Za-z]+=")
 _SHORT: Final = 3
 """Values of a query this short are numbers of channels, not secrets."""
 
@@ -15,7 +23,8 @@ _SHORT: Final = 3
 def shown_url(url: str) -> str:
     """Return a URL without credentials and without its query, which may hold some as well."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{_split(rest)[1].partition('?')[0].partition('#')[0]}"
+    place = _split(rest)[1].partition("?")[0].partition("#")[0]
+    return f"{scheme}://{_IN_PATH.sub(HIDDEN, place)}"
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
@@ -24,6 +33,8 @@ def secrets_of(url: str) -> tuple[str, ...]:
     user, _, password = info.partition(":")
     query = place.partition("?")[2]
     found = {url, info, password, unquote(password), query}
+    if in_path := _IN_PATH.search(place):
+        found |= _values(in_path[0])
     for part in query.split("&"):
         # A value may contain a = itself, as of a password with a ? that cuts the URL in two.
         words = part.split("=")
@@ -31,6 +42,17 @@ def secrets_of(url: str) -> tuple[str, ...]:
             if len(value) > _SHORT:
                 found |= {value, unquote(value)}
     return tuple(sorted(found - {"", user}, key=len, reverse=True))
+
+
+def _values(text: str) -> set[str]:
+    """Return `text` of the form ``user=admin_password=secret_channel=1``, and its long values."""
+    found = {text}
+    for equals in re.finditer("=", text):
+        rest = text[equals.end() :]
+        # A value may contain an underscore itself.
+        ends = [len(rest), *(key.start() for key in _KEY.finditer(rest))]
+        found |= {rest[:end] for end in ends if end > _SHORT}
+    return found | {unquote(value) for value in found}
 
 
 def is_unambiguous(rest: str) -> bool:

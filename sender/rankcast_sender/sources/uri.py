@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rankcast.credentials import without_credentials
+from rankcast.credentials import shown_address, without_credentials, without_secrets
 from rankcast.errors import SettingsError
 from rankcast.validation_text import reason_of
 from rankcast_sender.sources.credentials import is_unambiguous, shown_url
@@ -67,8 +67,8 @@ class SourceUri:
         if self.is_url:
             return shown_url(f"{self.scheme}:{self.path}")
         query = "&".join(f"{name}={value}" for name, value in self.query.items())
-        text = f"{self.scheme}:{self.path}" + (f"?{query}" if query else "")
-        return without_credentials(text)
+        text = f"{self.path}?{query}" if query else self.path
+        return f"{self.scheme}:{without_secrets(text)}"
 
     def with_options(self, names: Container[str]) -> SourceUri:
         """Return the source with those parts of the query of its URL that are options of ours."""
@@ -101,7 +101,7 @@ def parse_source(text: str) -> SourceUri:
         f"{scheme}://..." if scheme in URL_SCHEMES else f"{scheme}:..." for scheme in SCHEMES
     )
     if match is None or match[1].lower() not in SCHEMES:
-        shown = without_credentials(text)
+        shown = shown_address(text)
         raise SettingsError(f"got source {shown!r:.200}, want one of {known}")
     path, query_text = match[2], ""
     if match[1].lower() in URL_SCHEMES:

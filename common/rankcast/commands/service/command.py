@@ -21,6 +21,7 @@ from rankcast.commands.service.unit import (
     service_command,
     unit_text,
 )
+from rankcast.credentials import shown_address
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
@@ -108,7 +109,8 @@ def uninstall(name: str, for_user: bool) -> None:
 
 def _unit_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"got service name {name!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
+        shown = shown_address(name)
+        raise SettingsError(f"got service name {shown!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
     return f"rankcast-{name}"
 
 

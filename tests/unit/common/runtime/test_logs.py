@@ -59,6 +59,16 @@ def test_json_is_one_object_per_line_with_the_time_in_utc() -> None:
     assert "Traceback" in entry["exception"]
 
 
+def test_neither_format_shows_a_password() -> None:
+    text = "cam: camera:anna:s3cret@h: no device; pwd=s3cret"
+    record = record_of(text, error=ValueError("nats://anna:s3cret@h"))
+    for formatter in (TextFormatter(), JsonFormatter()):
+        line = formatter.format(record)
+        assert "s3cret" not in line
+        assert "nats://***@h" in line
+        assert "no device; pwd=***" in line
+
+
 def test_json_without_an_exception_has_no_key_for_it() -> None:
     assert "exception" not in json.loads(JsonFormatter().format(record_of("plain")))
 

@@ -87,7 +87,7 @@ def test_text_for_a_number_names_the_value() -> None:
 
 
 def test_a_value_out_of_range_names_the_limit() -> None:
-    with pytest.raises(SettingsError, match=r"--set belt.speed_mm_s=-1.0.*more than 0"):
+    with pytest.raises(SettingsError, match=r"--set belt.speed_mm_s: .*= -1.0: .*more than 0"):
         validate(Plant, set_layers(["belt.speed_mm_s=-1.0"]))
 
 
@@ -227,16 +227,16 @@ def test_two_rules_from_one_place_are_an_error(layers: list[Layer]) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("codec.rank=0", "--set codec.rank=0: [codec] rank = 0: want an integer of at least 1"),
-        ("codec.svd.rank=0", "--set codec.svd.rank=0: [codec.svd] rank = 0: want an integer"),
-        ("codec.energy=nan", "--set codec.energy=nan: [codec] energy = nan: want a finite number"),
-        ("codec.rank=[]", "--set codec.rank=[]: [codec] rank = []: want a finite number"),
-        ("codec.colour=red", "--set codec.colour=red: [codec] colour = 'red': want 'bgr' or"),
-        ("belt.speed_mm_s=nan", "--set belt.speed_mm_s=nan: [belt] speed_mm_s = nan: want a fin"),
-        ("belt.speed_mm_s=inf", "--set belt.speed_mm_s=inf: [belt] speed_mm_s = inf: want a fin"),
-        ("belt=3", "--set belt=3: [belt] = 3: want a table"),
-        ("codec=3", "--set codec=3: [codec] = 3: want a table"),
-        ("codec.name=3", "--set codec.name=3: [codec] name = '3': got codec '3', want one of"),
+        ("codec.rank=0", "--set codec.rank: [codec] rank = 0: want an integer of at least 1"),
+        ("codec.svd.rank=0", "--set codec.svd.rank: [codec.svd] rank = 0: want an integer"),
+        ("codec.energy=nan", "--set codec.energy: [codec] energy = nan: want a finite number"),
+        ("codec.rank=[]", "--set codec.rank: [codec] rank = []: want a finite number"),
+        ("codec.colour=red", "--set codec.colour: [codec] colour = 'red': want 'bgr' or"),
+        ("belt.speed_mm_s=nan", "--set belt.speed_mm_s: [belt] speed_mm_s = nan: want a fin"),
+        ("belt.speed_mm_s=inf", "--set belt.speed_mm_s: [belt] speed_mm_s = inf: want a fin"),
+        ("belt=3", "--set belt: [belt] = 3: want a table"),
+        ("codec=3", "--set codec: [codec] = 3: want a table"),
+        ("codec.name=3", "--set codec.name: [codec] name = '3': got codec '3', want one of"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_at_its_key_and_in_plain_words(said: str, message: str) -> None:

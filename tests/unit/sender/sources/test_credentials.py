@@ -28,6 +28,10 @@ from rankcast_sender.sources import (
         ("http://anna:s3cret@cam/video?token=a@b", "http://cam/video"),
         ("rtsp://anna@cam/stream#part", "rtsp://cam/stream"),
         ("http://[::1]:80/video", "http://[::1]:80/video"),
+        ("rtsp://cam/user=anna_password=s3cret_channel=1_stream=0.sdp?real", "rtsp://cam/***"),
+        ("rtsp://cam:554/user=anna&password=s3/cret&channel=1.sdp", "rtsp://cam:554/***"),
+        ("rtsp://cam/live/password=s3cret/1", "rtsp://cam/live/***"),
+        ("rtsp://cam/live/channel=1/user_2", "rtsp://cam/live/channel=1/user_2"),
     ],
 )
 def test_a_url_is_shown_without_credentials_and_query(url: str, shown: str) -> None:
@@ -51,6 +55,18 @@ def test_no_password_survives_in_what_is_shown_or_what_a_driver_prints(password:
         printed = log.redact(f"open {url} failed, password {password} is wrong")
         assert password not in printed.replace("***", "")
     assert password not in shown
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3_cret", "s3_c=ret", "s3/cret", "s3%40cret"])
+@pytest.mark.parametrize("between", ["_", "&"])
+def test_what_a_driver_prints_has_no_password_of_a_path(password: str, between: str) -> None:
+    path = between.join(["user=anna", f"password={password}", "channel=1", "stream=0.sdp"])
+    url = f"rtsp://cam/{path}?real_stream"
+    log = DriverLog("cam", secrets_of(url))
+    for text in (url, path, password, password.replace("%40", "@")):
+        printed = log.redact(f"open {text} failed: 401")
+        assert "cret" not in printed
+        assert printed.endswith(" failed: 401")
 
 
 def checked(source: str) -> StreamOptions:
@@ -98,6 +114,9 @@ def test_a_source_shows_no_credentials_whatever_its_scheme() -> None:
     assert str(parse_source("replay:rtsp://anna:s3cret@cam/a?fps=5")) == (
         "replay:rtsp://***@cam/a?fps=5"
     )
+    assert str(parse_source("replay:anna:s3cret@cam/a")) == "replay:***@cam/a"
+    assert str(parse_source("camera:anna:s3cret@cam")) == "camera:***@cam"
+    assert str(parse_source("replay:/data/line@2/*.png")) == "replay:/data/line@2/*.png"
 
 
 def test_the_error_about_a_url_behind_camera_says_what_to_write() -> None:
