@@ -122,6 +122,11 @@ class NatsConnection:
         return self._client is not None and not self._lost.is_set()
 
     @property
+    def servers(self) -> tuple[str, ...]:
+        """``HOST:PORT`` of each known server."""
+        return tuple(self._servers)
+
+    @property
     def has_others(self) -> bool:
         """True if another server can be connected to in place of this one."""
         return len(self._servers) > 1
@@ -165,8 +170,8 @@ class NatsConnection:
         On a connection that has just ended it does nothing: the next session subscribes again.
         """
         client = self._client
-        assert client is not None, "subscribe in a session"
-
+        if client is None:
+            return _nothing
         try:
             end = await client.listen(subject, take)
         except Exception:
