@@ -95,10 +95,12 @@ class _Connection:
     async def _to_target(self, target: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError):
-            while data := await loop.sock_recv(self.client, READ_BYTES):
+            while data := await loop.sock_recv(self.client, self._up_bytes()):
                 await self.proxy.flowing.wait()
                 await loop.sock_sendall(target, data)
                 self.proxy.count(bytes_to_target=len(data))
+                if rate := self.proxy.faults.up_bytes_per_s:
+                    await asyncio.sleep(len(data) / rate)
 
     async def _read_target(self, target: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -155,6 +157,11 @@ class _Connection:
     def _read_bytes(self) -> int:
         # One large read would fill the queue of a narrow link several times over.
         return NARROW_QUEUE_BYTES if self.proxy.faults.bytes_per_s else READ_BYTES
+
+    def _up_bytes(self) -> int:
+        rate = self.proxy.faults.up_bytes_per_s
+        # Twenty pieces a second keep the rate smooth.
+        return max(1, int(rate / 20)) if rate else READ_BYTES
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         at = 0

@@ -20,6 +20,8 @@ class Faults:
     """Largest deviation from the latency; the order of bytes is kept, as by TCP."""
     bytes_per_s: float = 0.0
     """0: no limit."""
+    up_bytes_per_s: float = 0.0
+    """Limit in the other direction, from the client to the target; 0: none."""
     slice_bytes: int = 0
     """Largest piece that is sent at once; 0: no limit."""
     slice_gap_s: float = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Final
 
 from rankcast.nats.client import NatsConnection
@@ -9,24 +11,44 @@ from rankcast_receiver.net import PathMeter
 
 PAUSE_S: Final = 5.0
 MAX_PAUSE_S: Final = 60.0
-SILENT_S: Final = 3.0
+MAX_MOVE_PAUSE_S: Final = 600.0
+"""A move to another server costs that server as well."""
+SILENT_S: Final = 4.0
 """Statuses come every second."""
 
 
-class Pauses:
-    """Decides it ever more rarely, for as long as it does not help."""
+def spread() -> float:
+    """Return a random factor: all viewers of a camera see the same silence at the same time."""
+    return random.uniform(0.75, 1.25)
 
-    def __init__(self) -> None:
-        self._renewed_s, self._count = float("-inf"), 0
+
+class Pauses:
+    """Decides it ever more rarely, for as long as it does not help.
+
+    Parameters
+    ----------
+    max_pause_s : float
+        Longest pause between two renewals, before the random factor.
+    jitter : callable
+        Returns the random factor of one pause.
+    """
+
+    def __init__(
+        self, max_pause_s: float = MAX_PAUSE_S, jitter: Callable[[], float] = spread
+    ) -> None:
+        self._max_pause_s = max_pause_s
+        self._jitter = jitter
+        self._pause_s = PAUSE_S
+        self._renewed_s = self._due_s = float("-inf")
 
     def over(self, now_s: float) -> bool:
         """Return True if the connection is to be made anew now, and count that."""
-        pause_s = min(MAX_PAUSE_S, PAUSE_S * 2**self._count)
-        if now_s - self._renewed_s < pause_s:
+        if now_s < self._due_s:
             return False
-        helped = now_s - self._renewed_s > 2 * pause_s + PAUSE_S
-        self._count = 0 if helped else self._count + 1
+        helped = now_s - self._renewed_s > 2 * self._pause_s + PAUSE_S
+        self._pause_s = PAUSE_S if helped else min(self._max_pause_s, 2 * self._pause_s)
         self._renewed_s = now_s
+        self._due_s = now_s + self._pause_s * self._jitter()
         return True
 
 
@@ -41,10 +63,18 @@ class Renewals:
         Old pictures are of no use: what waits for this receiver at the server is discarded.
     moves : bool
         Where no camera is heard any more, try the next server: this one may be cut off.
+    jitter : callable
+        Returns the random factor of one time.
     """
 
     def __init__(
-        self, connection: NatsConnection, path: PathMeter, *, live: bool, moves: bool
+        self,
+        connection: NatsConnection,
+        path: PathMeter,
+        *,
+        live: bool,
+        moves: bool,
+        jitter: Callable[[], float] = spread,
     ) -> None:
         self.heard_s: float | None = None
         """When the last message of a camera came; None before any."""
@@ -52,7 +82,12 @@ class Renewals:
         self._path = path
         self._live = live
         self._moves = moves
-        self._old, self._silent = Pauses(), Pauses()
+        self._jitter = jitter
+        self._old, self._silent = Pauses(), Pauses(MAX_MOVE_PAUSE_S, jitter)
+        self._silent_s = SILENT_S * jitter()
+        self._tour_of: tuple[object, ...] = ()
+        """What begins another tour of the servers where it changes."""
+        self._moves_left = self._moves_made = 0
 
     def tick(self, now_s: float, *, ended: bool) -> None:
         """Do what is due ten times a second; `ended` where no camera will send any more."""
@@ -61,8 +96,25 @@ class Renewals:
             return
         if self._live and self._path.only_old(now_s) and self._old.over(now_s):
             connection.renew("only old pictures arrived")
+            return
         if not self._moves or self.heard_s is None or ended or not connection.has_others:
             return
+        self._begin_tour(self.heard_s)
         silent_s = now_s - max(self.heard_s, connection.state.since_s)
-        if silent_s > SILENT_S and self._silent.over(now_s):
+        if silent_s > self._silent_s and self._moves_left and self._silent.over(now_s):
+            self._moves_left -= 1
+            self._moves_made += 1
+            self._silent_s = SILENT_S * self._jitter()
             connection.renew("no camera is heard through this server")
+
+    def _begin_tour(self, heard_s: float) -> None:
+        """Let every server be tried once more if something has changed since the last tour.
+
+        Without an end to it, all viewers of a camera that is off would reconnect for ever.
+        """
+        servers = self._connection.servers
+        # A session that no move has made may be the first one after an outage of the network.
+        tour_of = (heard_s, servers, self._connection.state.sessions - self._moves_made)
+        if tour_of != self._tour_of:
+            self._tour_of = tour_of
+            self._moves_left = len(servers)

@@ -22,7 +22,7 @@ from rankcast_sender.peers import RateLimit
 log = logging.getLogger(__name__)
 
 BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20, "watch": 20})
-"""Requests a second of one client that are answered."""
+"""Requests a second of one client for one stream that are answered: each wants its own."""
 OTHERS_S: Final = 1000
 PENDING_S: Final = 3.0
 """Longest wait for a reply: a camera that waits for its trigger may never apply a change."""
@@ -74,7 +74,10 @@ class NatsRequests:
         self._send = send
         self._call = call
         self._joined = joined
-        self._budgets = {op: RateLimit[str](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()}
+        # Each remembers so many clients and streams as `MAX_PEERS` says.
+        self._budgets = {
+            op: RateLimit[tuple[str, str]](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()
+        }
         self._others = RateLimit[str](OTHERS_S, OTHERS_S)
         self._all = RateLimit[str](max_messages_s, max_messages_s)
         self._pending: dict[int, _Pending] = {}
@@ -101,10 +104,10 @@ class NatsRequests:
                 log.warning("refused a control message (%d so far): %s", self.refused, exc)
             return
         who = ".".join(message.reply.split(".")[:2])
-        if not self._budgets.get(request.op, self._others).take(who):
+        request = replace(request, camera=request.camera or subject.camera)
+        if not self._within_budget(who, request):
             self._drop(request.op if request.op in BUDGETS_S else "other requests")
             return
-        request = replace(request, camera=request.camera or subject.camera)
         reply = self._answer(subject, request, who, message.reply, t1_ns)
         if reply is not None:
             self._reply(message.reply, reply)
@@ -120,6 +123,14 @@ class NatsRequests:
                     "the change may still take effect, read the value back"
                 )
                 self._reply(pending.reply, Reply(pending.request.id, False, error))
+
+    def _within_budget(self, who: str, request: Request) -> bool:
+        budget = self._budgets.get(request.op)
+        if budget is None:
+            return self._others.take(who)
+        # Names that are no stream share one budget: whoever makes them up gains nothing.
+        camera = request.camera if self._presence.has(request.camera) else ""
+        return budget.take((who, camera))
 
     def _answer(
         self, subject: Subject, request: Request, who: str, reply_to: str, t1_ns: int

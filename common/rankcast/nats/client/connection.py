@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +15,14 @@ from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, NoStreamError, SettingsError
 from rankcast.nats.address import NatsAddress
 from rankcast.nats.client.message import Message
+from rankcast.nats.client.patience import (
+    BEAT_S,
+    CLUSTER_BEAT_S,
+    CLUSTER_STALE_S,
+    LOOK_S,
+    STALE_S,
+    Patience,
+)
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import split_packet
 from rankcast.nats.subjects import OPERATOR_CONTROL
@@ -27,12 +37,6 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S: Final = 0.1
 MAX_PAUSE_S: Final = 2.0
 """Pauses between attempts double up to this."""
-BEAT_S: Final = 1.0
-STALE_S: Final = 5
-"""A server that does not answer for this long is given up, as are peers over ZeroMQ."""
-CLUSTER_BEAT_S: Final = 0.25
-CLUSTER_STALE_S: Final = 1.0
-"""The same where another server can take over: leaving one that hangs for a moment costs little."""
 LOG_INTERVAL_S: Final = 10.0
 MAX_SERVERS: Final = 32
 """Most servers of a cluster that are remembered."""
@@ -109,6 +113,7 @@ class NatsConnection:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._sent = asyncio.Event()
+        self._patience = Patience()
         self._publishing: set[asyncio.Future[bool]] = set()
         self._number = random.getrandbits(64)
         self._failure: Exception | None = None
@@ -120,6 +125,11 @@ class NatsConnection:
     def is_up(self) -> bool:
         """True while messages can be published."""
         return self._client is not None and not self._lost.is_set()
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """``HOST:PORT`` of each known server."""
+        return tuple(self._servers)
 
     @property
     def has_others(self) -> bool:
@@ -165,8 +175,8 @@ class NatsConnection:
         On a connection that has just ended it does nothing: the next session subscribes again.
         """
         client = self._client
-        assert client is not None, "subscribe in a session"
-
+        if client is None:
+            return _nothing
         try:
             end = await client.listen(subject, take)
         except Exception:
@@ -183,9 +193,7 @@ class NatsConnection:
 
     def new_inbox(self) -> str:
         """Return a subject for messages to this connection alone, not below `inbox`."""
-        client = self._client
-        assert client is not None, "make it in a session"
-        return str(client.new_inbox())
+        return f"_INBOX.{secrets.token_hex(11)}"
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> bool:
         """Hand one packet to the connection, in parts if need be; never waits for the server.
@@ -281,6 +289,8 @@ class NatsConnection:
                 if not opening.done():
                     opening.cancel()
                     await asyncio.wait([opening])
+                    if not opening.cancelled():
+                        opening.exception()  # asyncio would report one that nobody has seen
                     return False
                 opening.result()
             except SettingsError as exc:
@@ -341,16 +351,27 @@ class NatsConnection:
         await asyncio.sleep(0)
         # The library writes a ping before what still waits: only what is written counts.
         written = self.sent_bytes if not client.pending_data_size else self.taken_bytes
-        flush = asyncio.ensure_future(client.answer(self._stale_s))
-        await asyncio.wait([flush, lost, stop], return_when=asyncio.FIRST_COMPLETED)
-        if not flush.done():
-            flush.cancel()
-            await asyncio.wait([flush])
-        elif not client.works:
+        ahead_bytes = max(0, self.waiting_bytes - client.pending_data_size)
+        self._patience.ask(time.monotonic(), ahead_bytes, client.traffic)
+        answer = asyncio.ensure_future(client.answer())
+        ends, silent_s = (answer, lost, stop), 0.0
+        while silent_s < self._stale_s and not any(end.done() for end in ends):
+            await asyncio.wait(ends, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            silent_s = self._patience.silent_s(time.monotonic(), client.traffic)
+        if not answer.done():
+            answer.cancel()
+            await asyncio.wait([answer])
+        # Looked at in any case: asyncio would report an exception that nobody has seen.
+        failed = answer.cancelled() or answer.exception() is not None
+        if lost.done() or stop.done():
+            return
+        if not client.works:
             self.renew("the connection ended")
-        elif flush.exception() is not None:
+        elif failed:
+            self._patience.give_up()
             self.renew(f"the NATS server has not answered for {self._stale_s:g} s")
         else:
+            self._patience.answered(time.monotonic())
             self.taken_bytes = written
             if self.waiting_bytes:
                 self._sent.set()

@@ -8,10 +8,11 @@ client for each connection.
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import socket
 import ssl
+import struct
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -23,8 +24,13 @@ from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 
 from rankcast.nats.client.message import Message
+from rankcast.nats.client.patience import Traffic
 from rankcast.net import LinkState
 from rankcast.printable import printable
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 CONNECT_S: Final = 3
 NO_PINGS_S: Final = 86_400
@@ -43,12 +49,19 @@ async def _nothing(message: Msg) -> None:
     """Take no message: `Client` hands them over itself."""
 
 
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Look at how a task of the library ended: asyncio would report it with a traceback."""
+    if not task.cancelled():
+        task.exception()
+
+
 class _Transport(TcpTransport):
-    """A connection that can be ended at once."""
+    """A connection that can be ended at once, and counts its bytes."""
 
     def __init__(self, buffer_bytes: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._buffer_bytes = buffer_bytes
+        self._received_bytes = self._written_bytes = 0
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         await super().connect(uri, max(READ_BYTES, buffer_size), connect_timeout)
@@ -59,7 +72,32 @@ class _Transport(TcpTransport):
 
     async def read(self, buffer_size: int) -> bytes:
         data: bytes = await super().read(max(READ_BYTES, buffer_size))
+        self._received_bytes += len(data)
         return data
+
+    def write(self, payload: bytes) -> None:
+        self._written_bytes += len(payload)
+        super().write(payload)  # type: ignore[no-untyped-call]
+
+    def writelines(self, payload: list[bytes]) -> None:
+        self._written_bytes += sum(map(len, payload))
+        super().writelines(payload)  # type: ignore[no-untyped-call]
+
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes so far; those of TLS itself are not told apart."""
+        writers = [
+            each
+            for each in (self._io_writer, self._bare_io_writer)
+            if each is not None and not each.transport.is_closing()
+        ]
+        # With TLS there are two, one above the other.
+        transports = {id(writer.transport): writer.transport for writer in writers}
+        waiting_bytes = sum(each.get_write_buffer_size() for each in transports.values())
+        if writers:
+            waiting_bytes += unacknowledged_bytes(writers[0].get_extra_info("socket"))
+        arrived_bytes = max(0, self._written_bytes - waiting_bytes)
+        return Traffic(self._received_bytes, self._written_bytes, arrived_bytes)
 
     def abort(self) -> None:
         """Discard what waits and close the socket."""
@@ -127,6 +165,9 @@ class Client(LibraryClient):
                 **tls,
                 **arguments,
             )
+        for task in (self._reading_task, self._flusher_task):
+            if task is not None:
+                task.add_done_callback(_look_at)
 
     async def listen(
         self, subject: str, take: Callable[[Message], None]
@@ -147,16 +188,20 @@ class Client(LibraryClient):
 
         return end
 
-    async def answer(self, timeout_s: float) -> None:
-        """Wait until the server has read what was sent so far.
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes of this connection so far."""
+        return self._wire.traffic
+
+    async def answer(self) -> None:
+        """Wait until the server has read what was sent so far; how long is for the caller to say.
 
         Raises
         ------
-        TimeoutError
-            If it takes longer.
+        Exception
+            If the connection ends.
         """
-        async with asyncio.timeout(timeout_s):
-            await self.flush(CONNECT_S + math.ceil(timeout_s))
+        await self.flush(NO_PINGS_S)
 
     async def end(self, *, at_once: bool = False) -> None:
         """Close the connection, within a bounded time.
@@ -206,6 +251,17 @@ class Client(LibraryClient):
             self._pings_outstanding = 0
             return
         await super()._process_pong()
+
+
+def unacknowledged_bytes(connection: socket.socket) -> int:
+    """Return the bytes in the send buffer of the kernel, which the next machine does not have."""
+    if sys.platform == "win32":  # which does not tell
+        return 0
+    try:
+        answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int(struct.unpack("i", answer)[0])
+    except (OSError, ValueError):  # closed
+        return 0
 
 
 def notice_of(headers: bytes) -> tuple[str, str]:

@@ -20,15 +20,16 @@ TOKEN = os.urandom(16)
 
 
 class Sender:
-    """Requests of one camera, with what was sent and who joined."""
+    """Requests of a sender's cameras, with what was sent and who joined."""
 
-    def __init__(self) -> None:
-        self.camera = Camera(StreamOptions("cam", "jpeg"))
+    def __init__(self, *cameras: str) -> None:
         self.sent: list[tuple[str, Reply]] = []
         self.joined: list[tuple[str, bytes]] = []
         handler = RequestHandler(1 << 20)
-        handler.add(self.camera)
-        self.presence = Presence(["cam"])
+        cameras = cameras or ("cam",)
+        for name in cameras:
+            handler.add(Camera(StreamOptions(name, "jpeg")))
+        self.presence = Presence(cameras)
         self.requests = NatsRequests(
             handler, self.presence, 2000,
             lambda subject, data: self.sent.append((subject, parse_reply(data))),
@@ -43,10 +44,11 @@ class Sender:
         channel: str = "control",
         camera: str = "",
         inbox: str = INBOX,
+        of: str = "cam",
     ) -> Reply | None:
         data = pack_request(Request(7, op, camera, args or {}))
         before = len(self.sent)
-        self.requests.take(Message(f"rankcast.site.cam.{channel}", data, inbox))
+        self.requests.take(Message(f"rankcast.site.{of}.{channel}", data, inbox))
         return self.sent[-1][1] if len(self.sent) > before else None
 
 
@@ -145,3 +147,33 @@ def test_a_client_beyond_its_budget_gets_no_replies_and_costs_no_other() -> None
     assert sum(reply is not None for reply in replies) < 1.5 * BUDGETS_S["ping"]
     assert sender.requests.dropped > 0
     assert sender.ask("ping", {"t0": 1}, inbox="_INBOX.client2.reply") is not None
+
+
+@pytest.mark.parametrize("op", ["watch", "ping", "status"])
+def test_a_viewer_of_32_cameras_gets_every_reply_of_each(op: str) -> None:
+    cameras = [f"cam{number}" for number in range(32)]
+    sender = Sender(*cameras)
+    args = {"watch": {"token": TOKEN}, "ping": {"t0": 1}, "status": {}}[op]
+    for _ in range(10):
+        for name in cameras:
+            assert sender.ask(op, args, of=name, inbox=f"_INBOX.client1.default.{name}") is not None
+    assert sender.requests.dropped == 0
+
+
+def test_names_of_no_stream_share_one_budget() -> None:
+    sender = Sender()
+    names = [f"cam.made{number}" for number in range(10 * BUDGETS_S["ping"])]
+    for name in names:
+        sender.ask("watch", {"token": TOKEN}, camera=name)
+    assert sender.requests.dropped > 8 * BUDGETS_S["watch"]
+    assert sender.ask("watch", {"token": TOKEN}) is not None
+
+
+def test_all_requests_together_are_bounded_however_many_cameras_they_are_for() -> None:
+    cameras = [f"cam{number}" for number in range(200)]
+    sender = Sender(*cameras)
+    for _ in range(20):
+        for name in cameras:
+            sender.ask("watch", {"token": TOKEN}, of=name)
+    assert len(sender.sent) < 3000
+    assert sender.requests.dropped > 1000
