@@ -7,6 +7,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
 from rankcast_sender.nats import EXPIRES_S, NatsOutlet
@@ -19,6 +21,7 @@ from support.nats_server import nats_server
 CAMERAS = 32
 
 
+@pytest.mark.slow
 def test_a_viewer_of_32_cameras_of_one_sender_has_all_of_them_all_the_time(tmp_path: Path) -> None:
     stop, seen = threading.Event(), set()
     with ExitStack() as stack:

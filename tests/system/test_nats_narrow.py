@@ -38,6 +38,7 @@ def serving(folder: Path, *, tls: bool) -> Iterator[tuple[NatsServer, NatsOption
         yield server, NatsOptions(tls_ca=pair.certificate if tls else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("buffer_bytes", "tls"), [(8192, False), (SOCKET_BUFFER_BYTES, False), (8192, True)]
 )
@@ -74,6 +75,7 @@ def test_a_subscription_between_two_sessions_does_nothing() -> None:
     asyncio.run(check())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_lost_connection_is_told_in_lines_without_a_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, tls: bool
