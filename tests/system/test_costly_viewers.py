@@ -60,6 +60,7 @@ def watched(address: str) -> Iterator[tuple[Viewer, Watch]]:
             yield viewer, Watch(viewer, counter)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

@@ -20,6 +20,7 @@ SENDER_MOMENTS = (*MOMENTS, " rankcast.codec.svd_patch.encoder")
 RECEIVER_MOMENTS = (*MOMENTS, " rankcast_receiver.pipeline")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "number"),
     list(zip(SENDER_MOMENTS, (signal.SIGINT, signal.SIGTERM, signal.SIGINT), strict=True)),

@@ -132,6 +132,7 @@ class Ages:
         return sum(near) / len(near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "drift_frames", [FPS, pytest.param(45 * FPS, id="drift", marks=pytest.mark.slow)]
 )

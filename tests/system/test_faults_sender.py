@@ -145,6 +145,7 @@ def ages_in_intervals(seen: list[Seen]) -> Age:
     return Age(age_ms, age_ms / interval_ms)
 
 
+@pytest.mark.slow
 def test_row_32_without_processor_time_frames_are_shed_before_the_encoder_and_stay_fresh(
     tmp_path: Path, figure: Figure
 ) -> None:

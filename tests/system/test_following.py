@@ -34,6 +34,7 @@ def gaps_of(viewer: Viewer) -> int:
     return viewer.subscriber.balance().lost.get(NETWORK_GAP, 0)
 
 
+@pytest.mark.slow
 def test_a_link_that_narrows_lowers_the_bit_rate(tmp_path: Path) -> None:
     with (
         sending(tmp_path, *RATES, source=SOURCE) as sender,

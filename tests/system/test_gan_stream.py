@@ -20,6 +20,7 @@ MODEL = GOLDEN / "model.rkm"
 SIZE = "width=64&height=48"
 
 
+@pytest.mark.slow
 def test_a_receiver_finds_the_model_by_its_id(tmp_path: Path) -> None:
     address, out = free_address(), tmp_path / "out"
     with (

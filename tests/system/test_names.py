@@ -25,6 +25,7 @@ def in_network(folder: Path, launcher: Sequence[str], *options: str, address: st
                    launcher=launcher)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_name_that_no_server_answers_costs_another_sender_no_frame_and_no_time_at_the_end(
     tmp_path: Path, figure: Figure
 ) -> None:

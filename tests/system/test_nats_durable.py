@@ -83,6 +83,7 @@ def test_a_recorder_that_is_killed_again_and_again_loses_no_frame_and_repeats_no
     assert decodable(file) == (len(camera.sent), 0)
 
 
+@pytest.mark.slow
 def test_a_new_recorder_begins_with_the_next_frame_whatever_the_stream_has(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_consumer_that_is_deleted_meanwhile_costs_no_frame(
     assert got == list(range(got[0], camera.sent[-1] + 1))
 
 
+@pytest.mark.slow
 def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
     assert len(lines) == 1
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_refused_one_camera_leaves_the_names_of_the_others_at_once(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -195,6 +198,7 @@ def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_no
     assert got == list(range(got[0], camera.sent[-1] + 1))
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_cut_off_for_a_moment_keeps_its_name_from_one_that_waits_for_it(
     server: NatsServer, tmp_path: Path
 ) -> None:

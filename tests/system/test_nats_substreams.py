@@ -112,6 +112,7 @@ def stream_subjects(server: NatsServer) -> set[str]:
         return set(json.loads(client.message()[1])["state"]["subjects"])
 
 
+@pytest.mark.slow
 def test_a_substream_that_is_watched_is_changed_by_its_own_name_and_left_alone_without_viewers(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_substream_that_is_watched_is_changed_by_its_own_name_and_left_alone_w
     assert published["slow"] == 0
 
 
+@pytest.mark.slow
 def test_a_stream_that_the_sender_lacks_is_told_with_those_it_has(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -151,6 +153,7 @@ def test_a_stream_that_the_sender_lacks_is_told_with_those_it_has(
         assert viewer.wait() == 4
 
 
+@pytest.mark.slow
 def test_a_viewer_comes_back_to_its_substream_after_the_server_was_restarted(
     server: NatsServer, tmp_path: Path
 ) -> None:

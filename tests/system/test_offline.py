@@ -78,6 +78,7 @@ def test_a_kodak_picture_goes_to_a_packet_and_back(data: Path, tmp_path: Path) -
     assert fields["psnr_db"] == pytest.approx(reached, abs=0.1)
 
 
+@pytest.mark.slow
 def test_errors_are_one_line_on_stderr_with_the_exit_code_of_their_kind(tmp_path: Path) -> None:
     bad = tmp_path / "bad.rkc"
     bad.write_bytes(b"RKC\xa5\x01" + bytes(30))

@@ -167,6 +167,7 @@ def fill(file: Path) -> None:
         os.close(filler)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_costs_the_live_view_nothing_and_recording_goes_on(
     tmp_path: Path, small_disk: Path
 ) -> None:

@@ -236,6 +236,7 @@ def _apart(folder: Path, off_ns: int) -> dict[str, str]:
     )
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_work_are_refused_with_one_line() -> None:
     for options, text in (
         (("--from", "tcp://nobody"), "tcp://nobody"),

@@ -116,6 +116,7 @@ def test_a_substream_is_encoded_and_passed_on_once_while_viewers_of_the_relay_wa
     assert entry["lost"]["nobody_watching"] > 40
 
 
+@pytest.mark.slow
 def test_a_substream_comes_through_two_relays_and_each_receives_it_no_longer_than_watched(
     tmp_path: Path,
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_substream_comes_through_two_relays_and_each_receives_it_no_longer_tha
         sender.end()
 
 
+@pytest.mark.slow
 def test_who_subscribes_to_everything_at_a_relay_gets_no_substream(tmp_path: Path) -> None:
     with (
         station(tmp_path, stream("sub")) as sender,
@@ -212,6 +214,7 @@ def test_requests_about_a_substream_reach_it_and_not_its_camera(tmp_path: Path) 
         sender.end()
 
 
+@pytest.mark.slow
 def test_a_rank_on_the_way_holds_for_substreams(tmp_path: Path) -> None:
     with (
         station(tmp_path, stream("sub"), codec='[codec]\nname = "svd"\nrank = 72\n') as sender,

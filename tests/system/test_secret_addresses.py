@@ -14,6 +14,7 @@ WITH_PASSWORD = f"nats://anna:{SECRET}@host:4222"
 SOURCE = ("--source", "synthetic:conveyor")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -32,6 +32,7 @@ def facts(line: str) -> tuple[str, ...]:
     return (*re.findall(r"^(\w+), (\d+) viewer", status)[0], *re.findall(r"\d+ ([a-z_]+)", status))
 
 
+@pytest.mark.slow
 def test_a_steady_sender_logs_its_status_only_when_it_changes() -> None:
     status = [facts(line) for line in log_lines() if "kB/frame" in line]
     assert status[-1][:2] == ("live", "0")

@@ -74,6 +74,7 @@ def test_a_source_that_hangs_is_named(tmp_path: Path, target: str, body: str, na
         ends_stuck(sender, report, named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "body", "named"),
     [

@@ -91,6 +91,7 @@ def test_a_part_outside_the_picture_fails_in_one_line_and_the_camera_goes_on(
     assert entry["substreams"]["bad"]["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_stream_that_the_sender_lacks_is_told_with_those_it_has(tmp_path: Path) -> None:
     with (
         station(tmp_path, stream("sub")) as sender,

@@ -208,6 +208,7 @@ def test_a_snapshot_that_cannot_be_made_says_why_after_five_seconds(stack: ExitS
     assert decoded(station) == 0
 
 
+@pytest.mark.slow
 def test_with_a_recording_nothing_is_decoded_and_with_saved_pictures_everything(
     stack: ExitStack, tmp_path: Path
 ) -> None:
