@@ -12,6 +12,8 @@ from rankcast.images import write_image
 from support.fakes import free_address
 from support.processes import rankcast, read_report
 
+pytestmark = pytest.mark.slow
+
 # With this set, Python says on stderr which module it has just imported.
 SAY_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
 # Just after the handlers are in place, amid the imports, and near their end.

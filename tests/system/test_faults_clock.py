@@ -32,6 +32,8 @@ from support.viewers import (
     sending,
 )
 
+pytestmark = pytest.mark.slow
+
 Figure = Callable[[str], None]
 FPS = 30
 HOUR_NS = 3600 * 10**9

@@ -21,6 +21,8 @@ from rankcast.runtime import NETWORK_GAP
 from support.processes import rankcast
 from support.viewers import Viewer, finish, joined, percentile, sending
 
+pytestmark = pytest.mark.slow
+
 Figure = Callable[[str], None]
 PORT = 5555
 

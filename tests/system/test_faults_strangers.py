@@ -21,6 +21,8 @@ from rankcast_receiver.state import State
 from support.fakes import free_address
 from support.viewers import Seen, Sender, Viewer, finish, joined, port_of, sending
 
+pytestmark = pytest.mark.slow
+
 Figure = Callable[[str], None]
 FPS = 30
 SPIN_MS = 10.0

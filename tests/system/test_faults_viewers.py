@@ -34,6 +34,8 @@ from support.viewers import (
     sending,
 )
 
+pytestmark = pytest.mark.slow
+
 Figure = Callable[[str], None]
 ROUND_FRAMES = 20
 LEAST_PAIRS, MOST_PAIRS = 3, 12

@@ -23,6 +23,8 @@ from support.raw_zmtp import RawPeer, message
 from support.starvation import Starvation
 from support.viewers import Sender, Viewer, port_of, sending
 
+pytestmark = pytest.mark.slow
+
 Figure = Callable[[str], None]
 MAX_GROWTH_MB = 200.0
 SECONDS = 5.0

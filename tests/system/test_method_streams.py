@@ -16,6 +16,8 @@ from rankcast.opencv import cv2
 from support.fakes import free_address
 from support.processes import rankcast, read_report, run
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 5
 
 slow = pytest.mark.slow

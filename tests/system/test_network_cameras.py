@@ -17,6 +17,8 @@ from support.fakes import free_address
 from support.processes import WAIT_S, Rankcast, rankcast, read_report
 from support.rtsp_server import PASSWORD
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "t0ken-of-anna"
 
 

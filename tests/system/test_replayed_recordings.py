@@ -274,7 +274,14 @@ def test_a_span_begins_at_once_although_frames_before_it_are_sent(
     monkeypatch.undo()
     with (
         # Frames 20 to 28 lead to frame 29: at this speed they would take half a minute.
-        replaying(tmp_path / "clip.mcap", "?start=2.85&speed=0.01", "--wait-viewers", "1") as at,
+        replaying(
+            tmp_path / "clip.mcap",
+            "?start=2.85&speed=0.01",
+            "--wait-viewers",
+            "1",
+            "--set",
+            "network.queue_messages=32",
+        ) as at,  # they come in one burst
         Subscriber(at, live=False, timeout_s=20) as viewer,
     ):
         assert [frame.sequence for frame in viewer] == list(range(20, FRAMES))

@@ -12,6 +12,8 @@ import pytest
 from support.fakes import free_address
 from support.processes import run
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 4
 SEND = (
     "send", "--source", "synthetic:conveyor?width=160&height=120", "--fps", "20",

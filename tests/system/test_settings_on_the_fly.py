@@ -14,6 +14,8 @@ from rankcast.wire import Reply
 from support.processes import rankcast
 from support.viewers import SMALL, Viewer, finish, sending
 
+pytestmark = pytest.mark.slow
+
 TRIGGERED = "synthetic:conveyor?width=320&height=240&trigger=on"
 
 
