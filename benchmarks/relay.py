@@ -26,13 +26,15 @@ import psutil
 from command_line import finish, option_parser, say
 from processes import child, free_address, sender
 from record import Record, Row, at_most, exactly, rounded
-from web_clients import record_clip
+from recorded_clip import record_clip
 
 T = TypeVar("T")
 VIEWERS: Final = 50
 TRIES: Final = 2
 CAMERAS: Final = 8
 LIVE: Final = "synthetic:conveyor?width=640&height=360&fps=15"
+RECORDED_FPS: Final = 30
+RECORDED_FRAMES: Final = 150
 CLIENT: Final = Path(__file__).with_name("relay_viewers.py")
 
 
@@ -114,7 +116,7 @@ def main() -> int:
     seconds, repetitions = (4.0, 1) if options.quick else (10.0, 5)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        record_clip(folder / "clip.mcap")
+        record_clip(folder / "clip.mcap", RECORDED_FPS, RECORDED_FRAMES)
         alone, many = [], []
         for _ in range(repetitions):
             alone.append(tried(lambda: sender_ms(1, seconds)))

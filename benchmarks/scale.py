@@ -23,7 +23,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -32,16 +31,13 @@ from command_line import finish, option_parser, say
 from nats_processes import PROGRAM, free_ports, servers
 from processes import child, free_address, sender
 from record import Record, Row, exactly, rounded
+from recorded_clip import record_clip
 from relay import cpu_s, relay, tried, viewers
 
 from rankcast.boot_clock import boot_ns
-from rankcast.encoder import Encoder
-from rankcast.frame import Frame
 from rankcast.nats import NatsAddress, NatsOptions
 from rankcast.nats.client import request_once
-from rankcast.recordings import RecordingWriter
 from rankcast.wire import Request, pack_request
-from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 FPS: Final = 10
 FRAMES: Final = 60
@@ -69,18 +65,6 @@ class Load:
     """Frames of the viewer that got least, over those of the one that got most."""
     unserved: int
     """Viewers that got nothing."""
-
-
-def record_clip(path: Path) -> None:
-    """Record what is replayed."""
-    encoder = Encoder("svd-patch")
-    source = ConveyorSource("conveyor", ConveyorOptions(width=1280, height=720, fps=FPS))
-    with RecordingWriter(path) as writer:
-        for frame in islice(source, FRAMES):
-            # A replay keeps the spacing of the capture times.
-            t_ns = 10**18 + frame.frame * 10**9 // FPS
-            timed = Frame(frame.pixels, t_capture_mono_ns=t_ns, t_capture_utc_ns=t_ns)
-            writer.write("cam", encoder.encode(timed))
 
 
 def load(folder: Path, count: int, seconds: float, *, relayed: bool) -> Load:
@@ -252,7 +236,7 @@ def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        record_clip(folder / "clip.mcap")
+        record_clip(folder / "clip.mcap", FPS, FRAMES)
         for where, relayed in (("sender", False), ("relay", True)):
             loads = {}
             for count in COUNTS:

@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,28 +24,12 @@ import psutil
 from command_line import finish, option_parser, say
 from processes import child, free_address, receiver, sender
 from record import Record, Row, at_most, exactly, rounded
-
-from rankcast import Encoder
-from rankcast.frame import Frame
-from rankcast.recordings import RecordingWriter
-from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+from recorded_clip import record_clip
 
 PAGES: Final = 50
 FPS: Final = 30
 FRAMES: Final = 150
 CLIENT: Final = Path(__file__).with_name("web_page_client.py")
-
-
-def record_clip(path: Path) -> None:
-    """Record the clip that is replayed."""
-    encoder = Encoder("svd-patch")
-    source = ConveyorSource("conveyor", ConveyorOptions(width=1280, height=720, fps=FPS))
-    with RecordingWriter(path) as writer:
-        for frame in islice(source, FRAMES):
-            # A replay keeps the spacing of the capture times.
-            t_ns = 10**18 + frame.frame * 10**9 // FPS
-            timed = Frame(frame.pixels, t_capture_mono_ns=t_ns, t_capture_utc_ns=t_ns)
-            writer.write("cam", encoder.encode(timed))
 
 
 def pages(url: str, count: int, seconds: float, stuck: int = 0) -> list[dict[str, Any]]:
@@ -82,7 +65,7 @@ def main() -> int:
     seconds = 10.0 if options.quick else 30.0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        record_clip(folder / "clip.mcap")
+        record_clip(folder / "clip.mcap", FPS, FRAMES)
         address, log = free_address(), folder / "receiver.log"
         source = f"replay:{folder / 'clip.mcap'}?loop=true"
         stack.enter_context(child(*sender(address, source)))

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +22,11 @@ import psutil
 from command_line import finish, option_parser, say
 from processes import child, free_address, receiver, sender
 from record import REPOSITORY, Record, Row, at_least, at_most, rounded
+from recorded_clip import record_clip
 
 # The browser is that of the tests.
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from rankcast import Encoder, Frame
-from rankcast.recordings import RecordingWriter
-from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 from support.browser import CHROMEDRIVER, CHROMIUM, browser, wait_for, wait_until
 
 FPS: Final = 30
@@ -39,22 +36,6 @@ WARM_S: Final = 5.0
 OPENINGS: Final = 5
 WORKER: Final = "DedicatedWorker"
 """Name of the threads of workers, as the kernel keeps it."""
-
-
-def record_clip(path: Path) -> float:
-    """Record the clip that is replayed; return its rate in Mbit/s."""
-    encoder = Encoder("svd-patch")
-    source = ConveyorSource("conveyor", ConveyorOptions(width=1280, height=720, fps=FPS))
-    total = 0
-    with RecordingWriter(path) as writer:
-        for number, frame in enumerate(islice(source, FRAMES)):
-            at_ns = round((1 + number / FPS) * 1e9)
-            packet = encoder.encode(
-                Frame(frame.pixels, frame=number, t_capture_mono_ns=at_ns, t_capture_utc_ns=at_ns)
-            )
-            total += len(packet)
-            writer.write("cam", packet)
-    return 8 * total * FPS / FRAMES / 1e6
 
 
 def worker_s(driver_pid: int) -> float:
@@ -124,7 +105,7 @@ def main() -> int:
         return 2
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        rate = record_clip(folder / "clip.mcap")
+        rate = record_clip(folder / "clip.mcap", FPS, FRAMES) * 8 * FPS / 1e6
         address, port = free_address(), free_address().rpartition(":")[2]
         source = f"replay:{folder / 'clip.mcap'}?loop=true"
         stack.enter_context(child(*sender(address, source)))

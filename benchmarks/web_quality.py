@@ -20,7 +20,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +27,8 @@ import psutil
 from command_line import finish, option_parser, say
 from processes import child, free_address, receiver, sender
 from record import Record, Row, at_most, exactly, rounded
+from recorded_clip import record_clip
 from web_clients import load, pages, url_in
-
-from rankcast import Encoder
-from rankcast.frame import Frame
-from rankcast.recordings import RecordingWriter
-from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 QUALITIES: Final = (40, 80)
 PAGES: Final = (0, 1, 10)
@@ -89,26 +84,10 @@ def read_mjpeg(url: str, seconds: float) -> None:
             answer.read(MJPEG_BYTES)
 
 
-def record_clip(path: Path, quality: int) -> float:
-    """Record the scene with a quality; return the mean size of a packet."""
-    encoder = Encoder("svd-patch", quality=quality)
-    source = ConveyorSource("conveyor", ConveyorOptions(width=1280, height=720, fps=FPS))
-    size = 0
-    with RecordingWriter(path) as writer:
-        for frame in islice(source, FRAMES):
-            # A replay keeps the spacing of the capture times.
-            t_ns = 10**18 + frame.frame * 10**9 // FPS
-            timed = Frame(frame.pixels, t_capture_mono_ns=t_ns, t_capture_utc_ns=t_ns)
-            packet = encoder.encode(timed)
-            size += len(packet)
-            writer.write("cam", packet)
-    return size / FRAMES
-
-
 def open_station(stack: ExitStack, folder: Path, quality: int) -> Station:
     """Start a sender and a receiver of one quality."""
     clip, log = folder / f"{quality}.mcap", folder / f"{quality}.log"
-    size = record_clip(clip, quality)
+    size = record_clip(clip, FPS, FRAMES, quality)
     address = free_address()
     stack.enter_context(child(*sender(address, f"replay:{clip}?loop=true")))
     started = stack.enter_context(child(*receiver(address, "--web", "127.0.0.1:0"), log=log))

@@ -67,8 +67,6 @@ def slowly():
     return original()
 # Loaded with the table of codecs, so that its name is bound already.
 from rankcast.codec.gan import preload
-
-pytestmark = pytest.mark.slow
 preload.has_torch = slowly
 return slowly
 """

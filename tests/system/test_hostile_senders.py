@@ -47,8 +47,6 @@ import select, sys
 from rankcast.net import transport
 transport.RECONNECT_MS = transport.RECONNECT_MAX_MS = 1
 from rankcast.net import ControlClient
-
-pytestmark = pytest.mark.slow
 with ControlClient(sys.argv[1]) as client:
     while not select.select([sys.stdin], [], [], 0)[0]:
         client.tick()

@@ -175,7 +175,7 @@ class KeptCamera:
     async def tick(self, now_s: float, *, is_up: bool = True) -> None:
         """Join, leave or give up the stream where it has not come to an end by itself."""
         self._lag.tick()
-        # Without a connection, nothing can be joined: the next one begins anew.
+        # Without a connection no stream can be joined; the next session joins again.
         if self.is_live or not is_up:
             return
         if self._options.durable:

@@ -1,4 +1,4 @@
-"""Renewals: when a connection that brings only old pictures, or nothing, is made anew."""
+"""Renewals: when a receiver replaces a connection that brings only old pictures, or nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def spread() -> float:
 
 
 class Pauses:
-    """Decides it ever more rarely, for as long as it does not help.
+    """Allows a renewal ever more rarely, as long as renewals do not help.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Pauses:
         self._renewed_s = self._due_s = float("-inf")
 
     def over(self, now_s: float) -> bool:
-        """Return True if the connection is to be made anew now, and count that."""
+        """Return True if the connection may be replaced now; the next pause begins then."""
         if now_s < self._due_s:
             return False
         helped = now_s - self._renewed_s > 2 * self._pause_s + PAUSE_S

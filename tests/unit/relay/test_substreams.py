@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from rankcast.metrics import Exposition
 from rankcast.wire import Limits, Status
 from rankcast_receiver.stream import CameraStream, StreamOptions
+from rankcast_relay.metrics import RelayMetrics
+from rankcast_relay.pipeline import RelayPipeline
 from rankcast_relay.relayed_camera import RelayedCamera
 from rankcast_relay.substreams import LEAVE_S, MAX_NAMES, MAX_SUBSTREAMS, Substreams
+from rankcast_sender.outlet import Outlet
 from rankcast_sender.sockets import Channel, NewStream, Outgoing
 
 SIZES = {"main": "64x64", "sub": "32x32"}
@@ -158,3 +163,24 @@ def test_substreams_of_a_server_are_not_told_and_one_line_says_why(
     assert [record.getMessage() for record in caplog.records] == [
         "plant-line3: its substreams are not relayed: from a NATS server main streams go alone"
     ]
+
+
+def test_a_substream_neither_makes_a_relay_ready_nor_is_shown_once_it_is_withdrawn() -> None:
+    site = Site()
+    site.add("line3")
+    site.offer("line3", SIZES)
+    sub = site.add("line3.sub")
+    pipeline = cast("RelayPipeline", SimpleNamespace(cameras=site.cameras, reconnects=0))
+    outlet = cast("Outlet", SimpleNamespace(connections_closed=0, requests_dropped=0))
+    metrics = RelayMetrics(pipeline, outlet, lambda: 0)
+
+    def shown() -> str:
+        exposition = Exposition()
+        metrics.write(exposition)
+        return exposition.text()
+
+    assert 'camera="line3.sub"' in shown()
+    sub.withdraw()
+    assert 'camera="line3.sub"' not in shown()
+    assert 'camera="line3"' in shown()
+    assert set(metrics.states()) == {"line3"}

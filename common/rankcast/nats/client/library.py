@@ -85,7 +85,7 @@ class _Transport(TcpTransport):
 
     @property
     def traffic(self) -> Traffic:
-        """Bytes so far; those of TLS itself are not told apart."""
+        """Bytes sent and received so far, with the overhead of TLS."""
         writers = [
             each
             for each in (self._io_writer, self._bare_io_writer)

@@ -247,7 +247,7 @@ def parse_time_ns(text: str) -> int:
     Raises
     ------
     ValueError
-        If it is none.
+        If `text` is no such time.
     """
     if not isinstance(text, str):
         raise ValueError(f"got time {text!r:.40}, want a string")

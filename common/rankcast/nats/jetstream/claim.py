@@ -252,4 +252,4 @@ def _recorder(holder: ConsumerFacts) -> str:
 
 
 def _ignore(message: Message) -> None:
-    """Take what comes of a request: nothing is wanted of it."""
+    """Discard a message that the consumer delivers: a claim reads none."""

@@ -75,7 +75,7 @@ def parse_page_message(text: str) -> PageMessage:
     Raises
     ------
     WireError
-        If it is none.
+        If `text` is no such message.
     """
     try:
         values = json.loads(text, parse_constant=_refuse_constant)

@@ -1,4 +1,4 @@
-"""When a connection to a server is made anew, and when not any more."""
+"""When a receiver replaces its connection to a server, and when it stops doing so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY_S = 86_400
 
 
 class Connection:
-    """A connection to one of several servers, made anew at once."""
+    """A connection to one of several servers, replaced at once."""
 
     def __init__(self, *servers: str) -> None:
         self.servers = servers
