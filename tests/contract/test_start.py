@@ -88,6 +88,18 @@ def test_the_list_of_commands_is_written_without_loading_them() -> None:
     assert not {name for name in found if name.startswith(("numpy", "rankcast.commands."))}
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in /proc")
+def test_the_command_line_starts_no_threads_of_blas() -> None:
+    script = (
+        "import os\nos.environ.pop('OPENBLAS_NUM_THREADS', None)\n"
+        "sys.argv[1:] = ['--version']\n"
+        "from rankcast.runtime.cli import main\n"
+        "assert main() == 0\nimport numpy\n"
+        "assert len(os.listdir('/proc/self/task')) == 1"
+    )
+    assert "numpy" in modules_after(script)
+
+
 def test_every_command_is_listed_with_a_summary_that_fits_a_terminal() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     names = project["project"]["entry-points"]["rankcast.commands"].keys()

@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
     """
     open_standard_streams()
+    if argv is None:
+        _limit_blas()
     arguments = sys.argv[1:] if argv is None else list(argv)
     command = next((word for word in arguments if not word.startswith("-")), "")
 
@@ -55,11 +57,18 @@ def main_of(module: str, command: str) -> int:
         Exit code, as in `main`.
     """
     open_standard_streams()
+    _limit_blas()
 
     def work() -> int:
         return _load_and_run(module, command, f"rankcast {command}", sys.argv[1:])
 
     return _watched(command, work, owns_process=True)
+
+
+def _limit_blas() -> None:
+    # OpenBLAS starts its threads while numpy is loaded, and they spin: 0.14 s of processor time a
+    # start. Nothing here uses more than one, see `rankcast.numerics.linalg`.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _watched(command: str, work: Callable[[], int], *, owns_process: bool) -> int:
