@@ -36,11 +36,22 @@ def name_of(path: Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
 
 
-def names(tree: ast.AST) -> set[str]:
+def dotted_name(node: ast.expr) -> str:
+    """Return ``a.b.c`` of that expression; empty where something else than a name is in it."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (of := dotted_name(node.value)):
+        return f"{of}.{node.attr}"
+    return ""
+
+
+def names(source: str) -> set[str]:
     """Return the names that a module calls or passes on, such as ``threading.Thread``."""
-    found = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and (dotted := dotted_name(node)):
+            found.add(dotted)
+        elif isinstance(node, ast.ImportFrom) and node.module:
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -53,24 +64,31 @@ BARE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_thread_of_the_product_is_a_worker(path: Path) -> None:
-    found = names(ast.parse(path.read_text(encoding="utf-8"))) & BARE
-    if name_of(path) in MAY_START_THREADS:
-        assert found, "take it off the list"
-    else:
-        assert found == set(), "use rankcast.runtime.Worker, which reports how its thread ended"
+@pytest.fixture(scope="module")
+def used() -> dict[str, set[str]]:
+    """Names that each module uses."""
+    return {name_of(path): names(path.read_text(encoding="utf-8")) for path in MODULES}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_times_that_are_compared_with_captures_are_read_from_the_boot_clock(path: Path) -> None:
-    name = name_of(path)
-    if name in ("common/rankcast/boot_clock.py", "sender/rankcast_sender/devices/child.py"):
-        return
-    found = names(ast.parse(path.read_text(encoding="utf-8")))
-    assert "time.monotonic_ns" not in found, "use rankcast.boot_clock.boot_ns"
-    if name.startswith("receiver/") and name not in AWAKE:
-        assert "time.monotonic" not in found, "use rankcast.boot_clock.boot_s"
+def test_every_thread_of_the_product_is_a_worker(used: dict[str, set[str]]) -> None:
+    bare = {module for module, found in used.items() if found & BARE}
+    assert bare - MAY_START_THREADS.keys() == set(), "Worker reports how its thread ended"
+    assert MAY_START_THREADS.keys() - bare == set(), "take them off the list"
+
+
+def test_times_that_are_compared_with_captures_are_read_from_the_boot_clock(
+    used: dict[str, set[str]],
+) -> None:
+    own = {"common/rankcast/boot_clock.py", "sender/rankcast_sender/devices/child.py"}
+    modules = {module: found for module, found in used.items() if module not in own}
+    asleep = [module for module, found in modules.items() if "time.monotonic_ns" in found]
+    assert asleep == [], "use rankcast.boot_clock.boot_ns"
+    asleep = [
+        module
+        for module, found in modules.items()
+        if module.startswith("receiver/") and module not in AWAKE and "time.monotonic" in found
+    ]
+    assert asleep == [], "use rankcast.boot_clock.boot_s"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +97,9 @@ def test_times_that_are_compared_with_captures_are_read_from_the_boot_clock(path
         ("import threading\nthreading.Thread(target=f)", "threading.Thread"),
         ("from threading import Thread", "threading.Thread"),
         ("import _thread", "_thread"),
+        ("x = concurrent.futures.ThreadPoolExecutor(2)", "concurrent.futures.ThreadPoolExecutor"),
         ("import time\nx = time.monotonic_ns", "time.monotonic_ns"),
     ],
 )
 def test_what_is_looked_for_is_found(source: str, name: str) -> None:
-    assert name in names(ast.parse(source))
+    assert name in names(source)
