@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,25 @@ settings.load_profile("rankcast")
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread files whose tests wait for processes evenly among files whose tests compute.
+
+    Each worker of `make test` gets a contiguous share: in the order of folders, all workers would
+    start processes at the end, more than the machine can serve in time.
+    """
+    files = [list(group) for _, group in itertools.groupby(items, key=lambda item: item.path)]
+    places: dict[bool, Iterator[float]] = {}
+    for waits in (True, False):
+        count = sum(_waits(file[0]) is waits for file in files)
+        places[waits] = ((number + 0.5) / count for number in range(count))
+    files.sort(key=lambda file: next(places[_waits(file[0])]))
+    items[:] = itertools.chain.from_iterable(files)
+
+
+def _waits(item: pytest.Item) -> bool:
+    return REPOSITORY / "tests" / "system" in item.path.parents
 
 
 @pytest.fixture(scope="session")
