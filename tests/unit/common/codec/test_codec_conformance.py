@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from support.conformance import check_codec
 EXACT = float("inf")
 REPOSITORY = Path(__file__).resolve().parents[4]
 
+DTYPES: list[type] = [np.uint8, np.uint16]
 SHAPES: list[tuple[int, ...]] = [
     (1, 1), (1, 7), (7, 1), (2, 3), (33, 17), (48, 64), (64, 48),
     (20, 30, 1), (20, 30, 2), (31, 20, 3), (20, 30, 5),
@@ -24,11 +26,22 @@ SHAPES: list[tuple[int, ...]] = [
 RULES: list[dict[str, Any]] = [
     {}, {"rank": 1}, {"rank": 0.5}, {"energy": 0.98}, {"psnr": 30.0},
 ]  # fmt: skip
-FORMS: list[dict[str, Any]] = [
-    {"factors": factors, "engine": engine}
-    for factors in ("coded", "float16", "float32", "float64")
-    for engine in ("exact", "randomized", "warm")
-]
+FACTORS = ["coded", "float16", "float32", "float64"]
+ENGINES = ["exact", "randomized", "warm"]
+
+# Of every three combinations of shape and options the quick tests take one, `make test-all` all.
+THIRDS = [0, *(pytest.param(third, marks=pytest.mark.slow) for third in (1, 2))]
+
+
+def shapes_of_third(third: int, *options: int) -> Iterator[tuple[int, ...]]:
+    """Every third shape; which it starts with depends on the numbers of all options.
+
+    Any change of one option by one picks other shapes, so the shapes that one option leaves out
+    are covered together with its neighbours.
+    """
+    for number, shape in enumerate(SHAPES):
+        if (number + sum(options)) % 3 == third:
+            yield shape
 
 
 def pictures(shape: tuple[int, ...], dtype: type) -> list[Pixels]:
@@ -45,7 +58,7 @@ def pictures(shape: tuple[int, ...], dtype: type) -> list[Pixels]:
     ]
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_raw_is_exact(shape: tuple[int, ...], dtype: type) -> None:
     check_codec("raw", pictures(shape, dtype), EXACT)
@@ -56,24 +69,30 @@ def test_jpeg_keeps_shape_and_most_of_the_picture(shape: tuple[int, ...]) -> Non
     check_codec("jpeg", pictures(shape, np.uint8), 4.0, quality=90)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_svd_at_full_rank_is_exact(shape: tuple[int, ...], dtype: type) -> None:
     for options in ({"factors": "coded"}, {"factors": "float64"}, {"engine": "exact"}):
         check_codec("svd", pictures(shape, dtype), EXACT, rank=1.0, **options)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form.values()))
-def test_svd_in_every_combination_of_options(form: dict[str, Any], dtype: type) -> None:
-    for rule in RULES:
-        for shape in SHAPES:
+@pytest.mark.parametrize("third", THIRDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("factors", FACTORS)
+def test_svd_in_every_combination_of_options(
+    factors: str, engine: str, dtype: type, third: int
+) -> None:
+    form = {"factors": factors, "engine": engine}
+    numbers = FACTORS.index(factors), ENGINES.index(engine), DTYPES.index(dtype)
+    for number, rule in enumerate(RULES):
+        for shape in shapes_of_third(third, number, *numbers):
             # Noise at rank 1 has no more than this.
-            least = 29.9 if "psnr" in rule and form["factors"] != "float16" else 6.0
+            least = 29.9 if "psnr" in rule and factors != "float16" else 6.0
             check_codec("svd", pictures(shape, dtype), least, **form, **rule)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("factors", ["coded", "float32"])
 def test_svd_with_half_size_chroma(factors: str, dtype: type) -> None:
     for shape in [(1, 1, 3), (1, 7, 3), (7, 1, 3), (31, 20, 3), (20, 30, 3)]:
@@ -85,15 +104,16 @@ KMEANS_FORMS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("third", THIRDS)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", KMEANS_FORMS, ids=str)
-def test_kmeans_in_every_shape(form: dict[str, Any], dtype: type) -> None:
-    for shape in SHAPES:
+def test_kmeans_in_every_shape(form: dict[str, Any], dtype: type, third: int) -> None:
+    for shape in shapes_of_third(third, KMEANS_FORMS.index(form), DTYPES.index(dtype)):
         # One colour for a ramp from black to white leaves 10.8 dB, for white noise as much.
         check_codec("kmeans", pictures(shape, dtype), 9.0, fewer_colours="code", **form)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_kmeans_with_as_many_colours_as_there_are_is_exact(
     shape: tuple[int, ...], dtype: type
@@ -107,15 +127,16 @@ PCA_FORMS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("third", THIRDS)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", PCA_FORMS, ids=str)
-def test_pca_in_every_shape(form: dict[str, Any], dtype: type) -> None:
-    for shape in SHAPES:
+def test_pca_in_every_shape(form: dict[str, Any], dtype: type, third: int) -> None:
+    for shape in shapes_of_third(third, PCA_FORMS.index(form), DTYPES.index(dtype)):
         # No component at all is the mean of each variable: 9 dB for white noise of one column.
         check_codec("pca", pictures(shape, dtype), 7.0, **form)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", ["rows", "patches"])
 def test_pca_with_all_variance_leaves_rounding(layout: str, dtype: type) -> None:
     for shape in SHAPES:
