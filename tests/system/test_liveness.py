@@ -60,7 +60,7 @@ def test_a_stopped_sender_is_a_dead_network_and_told_in_the_final_line(tmp_path:
     with sending(tmp_path) as sender:
         with rankcast("receive", "--connect", sender.address, "--timeout", "4",
                       "--report", str(report)) as receiver:  # fmt: skip
-            receiver.wait_line("received")
+            receiver.wait_frames()
             sender.process.signal(signal.SIGSTOP)
             receiver.wait_line("network dead")
             assert receiver.wait(20) == 4

@@ -122,7 +122,7 @@ def test_exposure_trigger_and_event_reach_the_sender(driver: WebDriver, tmp_path
         wait_for(driver, f"{SHOWN}.drawn")
         driver.find_element(By.XPATH, "//button[.='Record event']").click()
         wait_for(driver, f"{panel}.includes('Record event: done')")
-        assert list(tmp_path.glob("e*.mcap"))
+        wait_until(lambda: list(tmp_path.glob("e*.mcap")), "a file of the event")
 
 
 def test_a_recording_is_played_and_scrubbed(driver: WebDriver, tmp_path: Path) -> None:
