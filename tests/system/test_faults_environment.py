@@ -34,6 +34,11 @@ SEND = (
 )  # fmt: skip
 
 
+def later(*values: object) -> object:
+    """One more of a kind: with `make test-all`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with an image and a packet."""
@@ -81,7 +86,7 @@ def test_a_closed_standard_output_is_one_line(folder: Path, words: tuple[str, ..
     assert line == "rankcast: Bad file descriptor"
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-"])
+@pytest.mark.parametrize("closed", [later("2>&-"), "2>&- <&-"])
 def test_a_closed_standard_error_or_input_changes_nothing(folder: Path, closed: str) -> None:
     done = run(folder, *COMMANDS[1], shell=f'"$@" {closed}')
     assert done.returncode == 0
@@ -99,8 +104,8 @@ def test_a_reader_that_reads_nothing_is_no_traceback(folder: Path) -> None:
     ("name", "value", "words"),
     [
         ("OPENCV_IO_MAX_IMAGE_PIXELS", "many", COMMANDS[2]),
-        ("OPENCV_IO_MAX_IMAGE_PIXELS", "", COMMANDS[2]),
-        ("OPENCV_TRACE", "on", COMMANDS[2]),
+        later("OPENCV_IO_MAX_IMAGE_PIXELS", "", COMMANDS[2]),
+        later("OPENCV_TRACE", "on", COMMANDS[2]),
         ("OPENCV_FOR_THREADS_NUM", "many", SEND),
         ("MPLBACKEND", "many", COMPARE),
         ("RANKCAST_LOG_LEVEL", "many", COMMANDS[1]),
@@ -121,7 +126,7 @@ def test_variables_that_libraries_survive_change_nothing(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("descriptors", [10, 16])
+@pytest.mark.parametrize("descriptors", [10, later(16)])
 def test_a_sender_without_descriptors_ends_with_one_line(folder: Path, descriptors: int) -> None:
     line = one_line(run(folder, *SEND, shell=f'ulimit -n {descriptors}; "$@"'), 1)
     assert "Too many open files" in line
@@ -156,7 +161,7 @@ def display() -> Iterator[str]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("platform", ["wayland", "wayland;xcb"])
+@pytest.mark.parametrize("platform", ["wayland", later("wayland;xcb")])
 def test_a_platform_of_qt_that_opencv_lacks_is_replaced(
     folder: Path, display: str, platform: str
 ) -> None:

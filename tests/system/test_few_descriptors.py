@@ -43,7 +43,9 @@ def test_a_receiver_without_enough_descriptors_ends_with_one_line(files: int, se
     assert not any("Traceback" in line for line in receiver.lines)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_receiver_that_has_just_enough_descriptors_obeys_a_signal(number: signal.Signals) -> None:
     with rankcast("receive", "--connect", free_address(), launcher=limited(44)) as receiver:
         receiver.wait_line("sender dead")

@@ -54,7 +54,7 @@ def test_a_sender_whose_grab_thread_hangs_is_named_as_stuck_and_still_scraped(
         )
 
 
-@pytest.mark.parametrize("command", ["send", "receive"])
+@pytest.mark.parametrize("command", ["send", pytest.param("receive", marks=pytest.mark.slow)])
 def test_a_port_that_is_taken_is_one_line_before_anything_starts(command: str) -> None:
     options = {
         "send": ["--source", SMALL, "--bind", free_address()],

@@ -27,6 +27,9 @@ STREAMS = (
     '[[camera.stream]]\nname = "slow"\nscale = "1/4"\nfps = 5.0\n'
 )
 WAIT_S = 30.0
+REFUSED_S = 2.0
+"""The server's refusal comes at once, and is looked for in the log."""
+TINY = "width=160&height=120&fps=20"
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def sent(process: Rankcast, folder: Path) -> dict[str, Any]:
 def test_a_substream_is_received_and_nothing_else_is_encoded(
     server: NatsServer, tmp_path: Path
 ) -> None:
-    with station(server.address, tmp_path) as sender:
+    with station(server.address, tmp_path, source=TINY) as sender:
         file = tmp_path / "sub.json"
         received = run(
             "receive", "--connect", server.address, "--stream", "sub", "--frames", "12",
@@ -81,7 +84,7 @@ def test_a_substream_is_received_and_nothing_else_is_encoded(
     assert report["foreign_messages"] == 0
     entry = report["cameras"]["berlin.line3"]
     assert (entry["stream"], entry["stream_changes"], entry["lost"]) == ("sub", 0, {})
-    assert read_image(next((tmp_path / "sub").glob("berlin.line3_*.png"))).shape[:2] == (120, 160)
+    assert read_image(next((tmp_path / "sub").glob("berlin.line3_*.png"))).shape[:2] == (60, 80)
     # The viewer that has left says so: no four seconds of frames for nobody.
     assert 12 <= published["sub"] < 60
     assert (published["main"], published["slow"]) == (0, 0)
@@ -90,7 +93,7 @@ def test_a_substream_is_received_and_nothing_else_is_encoded(
 def test_whoever_takes_everything_gets_no_substream_and_the_server_keeps_none(
     server: NatsServer, tmp_path: Path
 ) -> None:
-    with station(server.address, tmp_path, "keep_age_s = 60.0") as sender:
+    with station(server.address, tmp_path, "keep_age_s = 60.0", source=TINY) as sender:
         sender.wait_line("the server keeps 60 s of it")
         received = run(
             "receive", "--connect", server.address, "--frames", "10", "--timeout", "20"
@@ -198,9 +201,9 @@ def test_permissions_by_subject_say_who_may_have_which_stream(
         file.write_text(f"s3cret{number}")
         return NatsOptions(user=user, password_file=file)
 
-    def takes(user: str, number: int, stream: str) -> bool:
+    def takes(user: str, number: int, stream: str, within_s: float = WAIT_S) -> bool:
         with Subscriber(
-            running.address, stream=stream, timeout_s=5.0, nats=options(user, number)
+            running.address, stream=stream, timeout_s=within_s, nats=options(user, number)
         ) as viewer:
             try:
                 return next(iter(viewer)).stream == stream
@@ -211,12 +214,12 @@ def test_permissions_by_subject_say_who_may_have_which_stream(
     access = f'user = "camera"\npassword_file = "{tmp_path}/camera.password"\n'
     with (
         nats_server(tmp_path, PERMISSIONS) as running,
-        station(running.address, tmp_path, access),
+        station(running.address, tmp_path, access, source=TINY),
     ):
         assert takes("small", 2, "sub")
-        assert not takes("small", 2, "main")
+        assert not takes("small", 2, "main", REFUSED_S)
         assert takes("large", 3, "main")
-        assert not takes("large", 3, "sub")
+        assert not takes("large", 3, "sub", REFUSED_S)
     for subject in ("rankcast.berlin.line3.frames", "rankcast.berlin.line3.frames.sub"):
         assert f"does not let this user subscribe to {subject}" in caplog.text
 

@@ -41,6 +41,7 @@ NARROW_BYTES_S = 125_000
 """1 Mbit/s."""
 ONE_GROUP = "[codec]\ngop = 100000\nkeyframe_interval_s = 0.0\n"
 SUB = frames_topic("line3.sub")
+TINY = "width=160&height=120&fps=20"
 
 
 def ask(address: str, op: str, camera: str = "line3.sub", **args: Any) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def test_a_substream_is_encoded_and_passed_on_once_while_viewers_of_the_relay_wa
     tmp_path: Path,
 ) -> None:
     with (
-        station(tmp_path, stream("sub")) as sender,
+        station(tmp_path, stream("sub"), TINY) as sender,
         relaying(tmp_path, sender.address) as relay,
     ):
         with Watcher(relay.address, "main") as everything:
@@ -161,7 +162,7 @@ def test_who_subscribes_to_everything_at_a_relay_gets_no_substream(tmp_path: Pat
 
 def test_a_viewer_joins_a_substream_that_is_watched_by_a_catch_up(tmp_path: Path) -> None:
     with (
-        station(tmp_path, stream("sub"), codec=ONE_GROUP) as sender,
+        station(tmp_path, stream("sub"), TINY, ONE_GROUP) as sender,
         relaying(tmp_path, sender.address) as relay,
     ):
         wait_told(relay.address)
@@ -186,7 +187,7 @@ def test_a_viewer_joins_a_substream_that_is_watched_by_a_catch_up(tmp_path: Path
 
 def test_requests_about_a_substream_reach_it_and_not_its_camera(tmp_path: Path) -> None:
     with (
-        station(tmp_path, stream("sub"), codec=ONE_GROUP) as sender,
+        station(tmp_path, stream("sub"), TINY, ONE_GROUP) as sender,
         relaying(tmp_path, sender.address) as relay,
     ):
         wait_told(relay.address)
@@ -232,7 +233,7 @@ def test_with_every_frame_kept_a_relay_passes_main_streams_alone_and_says_so(
     tmp_path: Path,
 ) -> None:
     with (
-        station(tmp_path, stream("sub")) as sender,
+        station(tmp_path, stream("sub"), TINY) as sender,
         relaying(tmp_path, sender.address, options=("--no-realtime",)) as relay,
     ):
         relay.process.wait_line("line3: its substreams are not relayed: with --no-realtime")

@@ -208,7 +208,7 @@ def test_codec_options_of_a_recording_cannot_be_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "cameras", "query", "code", "said"),
     [
-        ("none.mcap", (), "", 1, "No such file"),
+        pytest.param("none.mcap", (), "", 1, "No such file", marks=pytest.mark.slow),
         pytest.param("text.mcap", (), "", 1, "text.mcap", marks=pytest.mark.slow),
         ("two.mcap", ("left", "right"), "", 1, "choose one with ?camera=NAME of left, right"),
         pytest.param(
@@ -256,7 +256,9 @@ def test_a_recording_has_no_originals(tmp_path: Path) -> None:
         control.call("original", timeout_s=20)
 
 
-@pytest.mark.parametrize("setting", ["audit.dir", "record.file"])
+@pytest.mark.parametrize(
+    "setting", ["audit.dir", pytest.param("record.file", marks=pytest.mark.slow)]
+)
 def test_a_recording_is_neither_audited_nor_recorded_again(tmp_path: Path, setting: str) -> None:
     record(tmp_path / "clip.mcap")
     done = run("send", "--source", f"replay:{tmp_path / 'clip.mcap'}", "--bind", free_address(),

@@ -54,6 +54,8 @@ class NatsRequests:
         Calls a function in the event loop; from any thread.
     joined : callable
         Called with camera and token when a viewer has joined.
+    now_s : callable
+        The monotonic clock.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class NatsRequests:
         send: Callable[[str, bytes], object],
         call: Callable[..., object],
         joined: Callable[[str, bytes], None],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dropped = 0
         """Requests beyond a budget, which get no reply."""
@@ -74,12 +77,14 @@ class NatsRequests:
         self._send = send
         self._call = call
         self._joined = joined
+        self._now_s = now_s
         # Each remembers so many clients and streams as `MAX_PEERS` says.
         self._budgets = {
-            op: RateLimit[tuple[str, str]](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()
+            op: RateLimit[tuple[str, str]](rate_s, rate_s, now_s)
+            for op, rate_s in BUDGETS_S.items()
         }
-        self._others = RateLimit[str](OTHERS_S, OTHERS_S)
-        self._all = RateLimit[str](max_messages_s, max_messages_s)
+        self._others = RateLimit[str](OTHERS_S, OTHERS_S, now_s)
+        self._all = RateLimit[str](max_messages_s, max_messages_s, now_s)
         self._pending: dict[int, _Pending] = {}
         self._tickets = 0
         self._refusals_log = LogLimiter(LOG_INTERVAL_S)
@@ -114,7 +119,7 @@ class NatsRequests:
 
     def tick(self) -> None:
         """Answer the requests whose time is up; call it several times a second."""
-        now_s = time.monotonic()
+        now_s = self._now_s()
         for ticket, pending in list(self._pending.items()):
             if pending.request.op == "set" and now_s > pending.until_s:
                 del self._pending[ticket]
@@ -151,7 +156,7 @@ class NatsRequests:
         client = Client(who.encode(), role, f"NATS client {who[-8:]}")
         self._tickets += 1
         ticket = self._tickets
-        self._pending[ticket] = _Pending(reply_to, request, time.monotonic() + PENDING_S)
+        self._pending[ticket] = _Pending(reply_to, request, self._now_s() + PENDING_S)
         reply = self._handler.answer(request, client, t1_ns, partial(self._hand_over, ticket))
         if reply is not None:
             del self._pending[ticket]
@@ -181,7 +186,7 @@ class NatsRequests:
             return Reply(request.id, False, f"there is no stream {request.camera} here")
         if leaves:
             self._presence.leave(request.camera, token)
-        elif self._presence.watch(request.camera, token, time.monotonic()):
+        elif self._presence.watch(request.camera, token, self._now_s()):
             self._joined(request.camera, token)
         return Reply(request.id, True, result={"expires_s": EXPIRES_S})
 
