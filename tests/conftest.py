@@ -30,12 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     start processes at the end, more than the machine can serve in time.
     """
     files = [list(group) for _, group in itertools.groupby(items, key=lambda item: item.path)]
-    places: dict[bool, Iterator[float]] = {}
+    places: list[tuple[float, list[pytest.Item]]] = []
     for waits in (True, False):
-        count = sum(_waits(file[0]) is waits for file in files)
-        places[waits] = ((number + 0.5) / count for number in range(count))
-    files.sort(key=lambda file: next(places[_waits(file[0])]))
-    items[:] = itertools.chain.from_iterable(files)
+        kind = [file for file in files if _waits(file[0]) is waits]
+        places += [((number + 0.5) / len(kind), file) for number, file in enumerate(kind)]
+    places.sort(key=lambda place: place[0])
+    items[:] = itertools.chain.from_iterable(file for _, file in places)
 
 
 def _waits(item: pytest.Item) -> bool:

@@ -290,7 +290,8 @@ class RelayedCamera:
     @property
     def is_substream(self) -> bool:
         """Whether this is a substream of a camera."""
-        return split_stream(self.name)[1] != MAIN
+        # A camera of a NATS server that is refused keeps its name there, SITE.CAMERA.
+        return not self.at_server and split_stream(self.name)[1] != MAIN
 
     @property
     def offered(self) -> Mapping[str, str]:

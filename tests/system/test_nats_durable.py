@@ -228,7 +228,6 @@ def test_a_recorder_that_is_cut_off_for_a_moment_keeps_its_name_from_one_that_wa
     assert got == list(range(got[0], camera.sent[-1] + 1))
 
 
-@pytest.mark.slow
 def test_the_name_of_a_killed_recorder_is_free_within_seconds_and_of_a_stopped_one_at_once(
     server: NatsServer, tmp_path: Path
 ) -> None:

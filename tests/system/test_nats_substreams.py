@@ -27,7 +27,7 @@ STREAMS = (
     '[[camera.stream]]\nname = "slow"\nscale = "1/4"\nfps = 5.0\n'
 )
 WAIT_S = 30.0
-REFUSED_S = 2.0
+REFUSED_S = 5.0
 """The server's refusal comes at once, and is looked for in the log."""
 TINY = "width=160&height=120&fps=20"
 

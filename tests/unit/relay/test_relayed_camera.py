@@ -72,14 +72,14 @@ class FakeOutlet:
 class Bench:
     """A camera whose packets a test makes; `alone`: one viewer alone can be reached."""
 
-    def __init__(self, *, alone: bool = True, name: str = "cam") -> None:
+    def __init__(self, *, alone: bool = True, name: str = "cam", at_server: bool = False) -> None:
         self.name = name
         self.stream = CameraStream(name, StreamOptions(on_demand=True))
         self.outlet = FakeOutlet()
         self.published: list[RelayedCamera] = []
         self.wanted: list[RelayedCamera] = []
         self.camera = RelayedCamera(
-            name, self.stream, 0, False, "me", self.outlet,
+            name, self.stream, 0, at_server, "me", self.outlet,
             self.outlet.catch_up if alone else None, Limits(),
             self.published.append, self.wanted.append,
         )  # fmt: skip
@@ -401,3 +401,8 @@ def test_a_packet_that_a_server_did_not_take_is_no_packet_passed_on() -> None:
     bench.frames(1)
     assert bench.outlet.kinds == "Npp-"
     assert bench.camera.ledger.balance().lost == {"slow_server": 2}
+
+
+def test_a_dot_makes_a_substream_unless_it_follows_the_site_of_a_refused_camera() -> None:
+    assert Bench(name="cam.sub").camera.is_substream
+    assert not Bench(name="site.cam", at_server=True).camera.is_substream
