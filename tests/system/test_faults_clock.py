@@ -84,8 +84,8 @@ def test_row_29_a_clock_that_is_stepped_costs_no_frame_and_no_connection(
         sending(
             tmp_path, "--verbose", "--wait-viewers", "2", **(lie if stepped == "sender" else {})
         ) as sender,
-        rankcast("receive", "--connect", sender.address, "--set", "stream.mode=keep", "--report",
-                 str(report), **(lie if stepped == "receiver" else {})) as receiver,
+        rankcast("receive", "--connect", sender.address, "--set", "stream.mode=keep", "--verbose",
+                 "--report", str(report), **(lie if stepped == "receiver" else {})) as receiver,
         Viewer(sender.address, live=False) as viewer,
     ):  # fmt: skip
         receiver.wait_line("fps")

@@ -26,6 +26,7 @@ def limited(files: int) -> tuple[str, ...]:
     [
         (12, 1),
         pytest.param(8, 1, marks=pytest.mark.slow),
+        pytest.param(9, 1, marks=pytest.mark.slow),
         pytest.param(16, 1, marks=pytest.mark.slow),
         pytest.param(30, 1, marks=pytest.mark.slow),
         # Enough for the first connections, not for the last ones.

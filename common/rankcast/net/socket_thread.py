@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import WorkerError
+from rankcast.atomic_file import os_reason
+from rankcast.errors import TransportError, WorkerError
 from rankcast.net.wakeup import Wakeup
 from rankcast.runtime import TaskThread
 
@@ -52,7 +53,7 @@ class SocketThread(TaskThread):
         Raises
         ------
         TransportError
-            If an address cannot be bound.
+            If an address cannot be bound, or the process may open no more descriptors.
         WorkerError
             If the sockets are not open within `timeout_s`.
         """
@@ -109,7 +110,11 @@ class SocketThread(TaskThread):
         return ready
 
     def _run(self) -> None:
-        with Wakeup() as self._wakeup:
+        try:
+            wakeup = Wakeup()
+        except OSError as exc:
+            raise TransportError(f"thread {self.name} has no sockets: {os_reason(exc)}") from None
+        with wakeup as self._wakeup:
             self._target()
 
     def _settle(self) -> None:

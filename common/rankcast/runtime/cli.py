@@ -116,7 +116,11 @@ def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]
             raise KeyboardInterrupt
         return run(loaded, arguments, name)
     except (KeyboardInterrupt, Exception) as exc:
+        why = "interrupted"
         if not isinstance(exc, KeyboardInterrupt) and not interrupted():
-            raise
-        sys.stderr.write(f"{name}: interrupted\n")
+            if not isinstance(exc, OSError | ImportError):
+                raise
+            # What reports errors could not be loaded, so nothing more is loaded here.
+            why = str(exc)
+        sys.stderr.write(f"{name}: {why}\n")
         return 1
