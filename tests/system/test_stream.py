@@ -14,6 +14,8 @@ import pytest
 from rankcast.images import read_image, read_text, write_image
 from rankcast.images.frame_mark import read_frame_mark
 from rankcast.numerics import Fidelity
+from rankcast.runtime.runner import rankcast as command_group
+from rankcast.runtime.runner import run as run_command
 from support.conformance import psnr_db
 from support.fakes import free_address
 from support.processes import rankcast, read_report, run, run_script
@@ -99,13 +101,20 @@ def test_svd_frames_arrive_as_themselves_and_say_that_they_are_lossy(tmp_path: P
         )
 
 
-def test_receive_stops_after_the_wanted_number_of_frames(tmp_path: Path) -> None:
+def test_receive_stops_after_the_wanted_frames_and_the_first_comes_soon_after_its_start(
+    tmp_path: Path,
+) -> None:
+    """With a warm kernel cache: 2 s on a quiet machine; benchmarks/stream.py gives the figure."""
     address, report = free_address(), tmp_path / "r.json"
     with rankcast("send", "--source", CONVEYOR, "--bind", address, "--fps", "50") as sender:
         sender.wait_line("listening")
         done = run("receive", "--connect", address, "--frames", "15", "--timeout", "30",
                    "--report", str(report))  # fmt: skip
         assert done.returncode == 0, done.stderr
+        started = time.monotonic()
+        done = run("receive", "--connect", address, "--frames", "1", "--timeout", "30")
+        assert done.returncode == 0
+        assert time.monotonic() - started < 6.0
         sender.signal(signal.SIGTERM)
         assert sender.wait(5) == 0
     assert read_report(report)["delivered"] == 15
@@ -126,20 +135,9 @@ def test_fewer_frames_than_wanted_is_exit_4(tmp_path: Path) -> None:
     assert read_report(tmp_path / "r.json")["delivered"] == 5
 
 
-def test_no_sender_is_exit_4_in_time_with_a_report(tmp_path: Path) -> None:
-    started = time.monotonic()
-    done = run("receive", "--connect", free_address(), "--timeout", "0.5", "--report",
-               str(tmp_path / "r.json"))  # fmt: skip
-    assert done.returncode == 4
-    assert "no frame within 0.5 s" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert time.monotonic() - started < 10
-    report = read_report(tmp_path / "r.json")
-    assert report["delivered"] == 0
-    assert report["published"] is None
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_both_ends_stop_cleanly_on_a_signal_with_balanced_reports(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -183,9 +181,9 @@ def test_a_live_viewer_with_a_slow_sink_sees_fresh_frames_and_counts_the_rest(
     """PNG at full compression is the slow sink; 50 frames a second come."""
     address = free_address()
     with (
-        rankcast("send", "--source", "synthetic:conveyor?width=1280&height=720", "--fps", "50",
+        rankcast("send", "--source", "synthetic:conveyor?width=640&height=480", "--fps", "50",
                  "--bind", address, "--codec", "jpeg", "--wait-viewers", "1",
-                 "--frames", "150") as sender,
+                 "--frames", "75") as sender,
         rankcast("receive", "--connect", address, "--save", str(tmp_path / "out"), "--set",
                  "stream.mode=live", "--set", "save.png_compression=9", "--timeout", "30",
                  "--report", str(tmp_path / "r.json")) as receiver,
@@ -276,19 +274,9 @@ def test_a_camera_that_fails_is_not_a_clean_end_for_its_viewer(tmp_path: Path) -
     ):  # fmt: skip
         assert sender.wait() == 1
         assert receiver.wait() == 4
+    assert str(tmp_path / "absent") in sender.lines[-1]
+    assert not [line for line in sender.lines if "Traceback" in line]
     assert "camera cam failed at the sender" in receiver.lines[-1]
-
-
-def test_the_first_frame_comes_soon_after_the_start_of_a_receiver() -> None:
-    """With a warm kernel cache: 2 s on a quiet machine; benchmarks/stream.py gives the figure."""
-    address = free_address()
-    with rankcast("send", "--source", CONVEYOR, "--bind", address) as sender:
-        sender.wait_line("listening")
-        run("receive", "--connect", address, "--frames", "1", "--timeout", "30")
-        started = time.monotonic()
-        done = run("receive", "--connect", address, "--frames", "1", "--timeout", "30")
-        assert done.returncode == 0
-        assert time.monotonic() - started < 6.0
 
 
 def test_a_busy_port_is_exit_1_in_one_line() -> None:
@@ -305,53 +293,8 @@ def test_a_busy_port_is_exit_1_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("send", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
         (("send", "--source", "camera:97", "--set", "camera.retry=false"), 1, "camera"),
         (("send", "--source", "vhs:1"), 2, "vhs"),
-        pytest.param(
-            ("send", "--source", "synthetic:conveyor?colour=blue"),
-            2,
-            "colour",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ("send", "--source", CONVEYOR, "--codec", "vhs"), 2, "vhs", marks=pytest.mark.slow
-        ),
-        (("send", "--source", CONVEYOR, "--set", "codec.rank=-1"), 2, "rank"),
-        pytest.param(
-            ("send", "--source", CONVEYOR, "--set", "codec.rang=1"),
-            2,
-            "rang",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ("send", "--source", CONVEYOR, "--set", "network.bind=5555"),
-            2,
-            "5555",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ("send", "--source", CONVEYOR, "--fps", "many"), 2, "many", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            ("send", "--source", CONVEYOR, "--name", "No Spaces"),
-            2,
-            "No Spaces",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ("send", "--source", CONVEYOR, "--report", "/nowhere/r.json"),
-            2,
-            "/nowhere/r.json",
-            marks=pytest.mark.slow,
-        ),
-        (("send", "--config", "/nowhere.toml"), 2, "/nowhere.toml"),
-        pytest.param(
-            ("receive", "--connect", "tcp:/somewhere"), 2, "tcp:/somewhere", marks=pytest.mark.slow
-        ),
-        pytest.param(("receive", "--set", "save.format=gif"), 2, "gif", marks=pytest.mark.slow),
-        pytest.param(("receive", "--frames", "-1"), 2, "-1", marks=pytest.mark.slow),
-        (("rewind",), 2, "rewind"),
         pytest.param(
             ("demo", "--source", "vhs:1"), 2, "got source 'vhs:1'", marks=pytest.mark.slow
         ),
@@ -373,10 +316,29 @@ def test_bad_input_is_one_clear_line_and_the_right_exit_code(
     assert "Traceback" not in done.stderr
 
 
-def test_an_empty_folder_is_a_clear_error(tmp_path: Path) -> None:
-    done = run("send", "--source", f"replay:{tmp_path}", "--bind", free_address())
-    assert done.returncode == 1
-    assert str(tmp_path) in done.stderr.splitlines()[-1]
+def test_a_wrong_option_is_one_clear_line_and_exit_2(capfd: pytest.CaptureFixture[str]) -> None:
+    """In this process: so many starts of Python would take most of the test's time."""
+    send = ("send", "--source", CONVEYOR)
+    for arguments, said in (
+        (("send", "--source", "synthetic:conveyor?colour=blue"), "colour"),
+        ((*send, "--codec", "vhs"), "vhs"),
+        ((*send, "--set", "codec.rank=-1"), "rank"),
+        ((*send, "--set", "codec.rang=1"), "rang"),
+        ((*send, "--set", "network.bind=5555"), "5555"),
+        ((*send, "--fps", "many"), "many"),
+        ((*send, "--name", "No Spaces"), "No Spaces"),
+        ((*send, "--report", "/nowhere/r.json"), "/nowhere/r.json"),
+        (("send", "--config", "/nowhere.toml"), "/nowhere.toml"),
+        (("receive", "--connect", "tcp:/somewhere"), "tcp:/somewhere"),
+        (("receive", "--set", "save.format=gif"), "gif"),
+        (("receive", "--frames", "-1"), "-1"),
+        (("rewind",), "rewind"),
+    ):
+        code = run_command(command_group, list(arguments))
+        lines = capfd.readouterr().err.splitlines()
+        assert code == 2, (arguments, lines)
+        assert said in lines[-1], arguments
+        assert not [line for line in lines if "Traceback" in line]
 
 
 def test_environment_variables_override_files_and_options_override_both(tmp_path: Path) -> None:
@@ -391,8 +353,8 @@ def test_environment_variables_override_files_and_options_override_both(tmp_path
 
 
 def test_the_demo_measures_both_codecs_and_draws_its_sheet(tmp_path: Path) -> None:
-    done = run("demo", "--source", "synthetic:conveyor?width=320&height=240&fps=40", "--frames",
-               "41", "--out", str(tmp_path))  # fmt: skip
+    done = run("demo", "--source", "synthetic:conveyor?width=160&height=120&fps=40", "--frames",
+               "21", "--out", str(tmp_path))  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     assert "svd rank 0.1" in done.stdout
     assert "jpeg q" in done.stdout
