@@ -100,7 +100,7 @@ def test_descriptors_that_have_run_out_are_an_error_of_start(
 
     monkeypatch.setattr(wakeup_module.socket, "socketpair", out)
     echo = Echo(context)
-    with pytest.raises(OSError, match="Too many open files"):
+    with pytest.raises(TransportError, match="thread echo has no sockets: Too many open files"):
         echo.thread.start()
     assert not echo.thread.running
 
