@@ -37,8 +37,8 @@ lint: setup  ## run ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## run lint and all quick tests, under 6 minutes
-	$(BIN)/python -m pytest -m "not slow" -n 3 --dist worksteal
+test: lint  ## run lint and all quick tests, 12 minutes on two cores
+	$(BIN)/python -m pytest -m "not slow" -n 4 --dist worksteal
 
 test-all: lint  ## run lint and all tests, including slow ones
 	$(BIN)/python -m pytest --timeout 1200
