@@ -19,6 +19,7 @@ from rankcast.images import read_image, write_image
 from rankcast.net import ControlClient, control_endpoint
 from rankcast_receiver import Subscriber
 from support.basler import EMULATORS, SERIAL, emulated_station, needs_pypylon
+from support.later import later
 from support.processes import rankcast, run
 from support.viewers import Sender, check_received, sending
 
@@ -28,11 +29,6 @@ STEP = 16
 """Of the emulator's moving test picture of 12 bits: sample = 16 * ((x + y + n) mod 256)."""
 PERIOD = 256
 LEAST_DELIVERED = 0.2
-
-
-def later(*values: object) -> object:
-    """One more of a kind: with `make test-all`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 class MovingTestPicture:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rankcast import Encoder
+from support.later import later
 from support.processes import rankcast_environment
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shells and limits of POSIX")
@@ -32,11 +33,6 @@ SEND = (
     "rankcast_sender", "--source", "synthetic:conveyor?width=64&height=48", "--codec", "raw",
     "--frames", "3", "--no-realtime", "--bind", "tcp://127.0.0.1:5731",
 )  # fmt: skip
-
-
-def later(*values: object) -> object:
-    """One more of a kind: with `make test-all`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.fixture

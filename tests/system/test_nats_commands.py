@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from support.fakes import free_address
+from support.later import later
 from support.nats_server import BareClient, NatsServer, nats_server
 from support.processes import rankcast, read_report, run
 
@@ -99,11 +100,6 @@ def test_a_stop_takes_no_longer_while_the_server_hangs(server: NatsServer) -> No
             assert viewer.stop(signal.SIGTERM) == 0
         finally:
             server.signal(signal.SIGCONT)
-
-
-def later(*values: object) -> object:
-    """One more of a kind: with `make test-all`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

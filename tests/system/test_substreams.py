@@ -23,6 +23,7 @@ from rankcast_sender.substreams import Reduction
 from support.fakes import free_address
 from support.faultproxy import FaultProxy
 from support.faults import Faults
+from support.later import later
 from support.processes import rankcast, read_report, run
 from support.starvation import Starvation
 from support.substream_station import Watcher, station, stream
@@ -33,11 +34,6 @@ NARROW_BYTES_S = 125_000
 """1 Mbit/s."""
 SETTLING_S = 10.0
 TINY = "width=160&height=120&fps=20"
-
-
-def later(*values: object) -> object:
-    """One more of a kind: with `make test-all`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def test_a_substream_is_received_and_nothing_else_is_encoded(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def main_of(module: str, command: str) -> int:
 
 def _limit_blas() -> None:
     # OpenBLAS starts its threads while numpy is loaded, and they spin: 0.14 s of processor time a
-    # start. Nothing here uses more than one, see `rankcast.numerics.linalg`.
+    # start. No stream uses more than one, see `rankcast.numerics.linalg`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
