@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from typing import Final
 
 TOPIC_BYTES: Final = 32
 """Each topic counts for so many bytes more than it has: short ones take memory too."""
+NOTICED_S: Final = 1.0
+"""A thread beside this one notes when a connection was accepted: it may be so much later than the
+first topics of that connection."""
 
 
 @dataclass(slots=True, eq=False)
@@ -17,10 +21,11 @@ class Holder:
 
     descriptor: int
     accepted_s: float
-    """Tells it from an older connection with its descriptor."""
+    """Tells it from an older connection with its descriptor; 0 before it was noted."""
     owner: str
     """Its key or, without keys, its address."""
-    topics: set[bytes] = field(default_factory=set)
+    topics: dict[bytes, float] = field(default_factory=dict)
+    """When each of them came, monotonic."""
     sent_bytes: int = 0
     """Size of these topics alone."""
     ended: bool = False
@@ -39,7 +44,8 @@ class ForeignTopics:
     charged for one that it has given up while another still has it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self.bytes = 0
         """What all topics count for, each of them once."""
         self.live_bytes = 0
@@ -54,13 +60,13 @@ class ForeignTopics:
         """Note that a connection has subscribed to `topic`; `identify` returns its owner."""
         holder = self._holders.get(descriptor)
         if holder is not None and holder.accepted_s != accepted_s:
-            self.forget(holder)
-            holder = None
+            self._forget_older(holder, identify(), accepted_s)
+            holder = self._holders.get(descriptor)
         if holder is None:
             holder = self._holders[descriptor] = Holder(descriptor, accepted_s, identify())
         if topic in holder.topics:
             return
-        holder.topics.add(topic)
+        holder.topics[topic] = self._now_s()
         holder.sent_bytes += len(topic)
         size = len(topic) + TOPIC_BYTES
         if not holder.ended:
@@ -103,9 +109,17 @@ class ForeignTopics:
             owned[holder.owner] += holder.bytes
         return sorted(live, key=lambda holder: (-owned[holder.owner], -holder.bytes))
 
+    def _forget_older(self, holder: Holder, owner: str, accepted_s: float) -> None:
+        """Forget what an older connection held: one of another owner, or long before this one."""
+        same = owner == holder.owner and not holder.ended
+        for topic, came_s in list(holder.topics.items()):
+            if not same or came_s < accepted_s - NOTICED_S:
+                self._drop(holder, topic)
+        holder.accepted_s = accepted_s
+
     def _drop(self, holder: Holder, topic: bytes) -> None:
         size = len(topic) + TOPIC_BYTES
-        holder.topics.discard(topic)
+        holder.topics.pop(topic, None)
         holder.sent_bytes -= len(topic)
         if not holder.ended:
             self.live_bytes -= size

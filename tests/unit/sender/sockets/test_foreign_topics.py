@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rankcast_sender.sockets.foreign_topics import TOPIC_BYTES, ForeignTopics
 
 
@@ -43,13 +45,24 @@ def test_what_a_connection_holds_that_was_shut_down_counts_until_libzmq_gives_it
     assert (topics.bytes, topics.live_bytes) == (100 + TOPIC_BYTES, 0)
 
 
-def test_a_new_connection_with_the_descriptor_does_not_hold_what_the_old_one_held() -> None:
-    topics = ForeignTopics()
+@pytest.mark.parametrize(("owner", "accepted_s"), [("bert", 1.5), ("anna", 2.5)])
+def test_a_new_connection_with_the_descriptor_does_not_hold_what_the_old_one_held(
+    owner: str, accepted_s: float
+) -> None:
+    topics = ForeignTopics(lambda: 1.0)
     topics.add(b"a" * 100, 7, lambda: "anna", accepted_s=1.0)
-    topics.add(b"b" * 10, 7, lambda: "bert", accepted_s=2.0)
+    topics.add(b"b" * 10, 7, lambda: owner, accepted_s=accepted_s)
     holder = topics.of(7)
     assert holder is not None
-    assert (holder.owner, holder.sent_bytes, topics.bytes) == ("bert", 10, 10 + TOPIC_BYTES)
+    assert (holder.owner, holder.sent_bytes, topics.bytes) == (owner, 10, 10 + TOPIC_BYTES)
+
+
+@pytest.mark.parametrize("before_s", [0.0, 0.5], ids=["never seen", "an older one was"])
+def test_a_connection_keeps_the_topics_that_came_before_it_was_noted(before_s: float) -> None:
+    topics = ForeignTopics(lambda: 1.0)
+    topics.add(b"first", 7, lambda: "anna", accepted_s=before_s)
+    topics.add(b"second", 7, lambda: "anna", accepted_s=1.1)
+    assert [topic for topic, _ in topics.found(lambda _: True)] == [b"first", b"second"]
 
 
 def test_the_owner_that_holds_most_comes_first_and_of_it_the_largest_connection() -> None:
