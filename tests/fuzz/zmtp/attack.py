@@ -13,6 +13,8 @@ from fuzz.zmtp.frames import COMMAND, GREETING_BYTES, LONG, command, frame, gree
 from fuzz.zmtp.plan import Body, Depth, Ending, Plan
 
 TIMEOUT_S = 2.0
+OLD_TIMEOUT_S = 0.05
+"""Who speaks an older version gets a shorter greeting, without an end of the connection."""
 MAX_ANSWER_BYTES = 65_536
 
 Seal = Callable[[bytes, int], bytes]
@@ -54,6 +56,7 @@ def strike(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool)
         True for the end that was connected to.
     """
     link.settimeout(TIMEOUT_S)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     outcome = Outcome()
     with suppress(OSError, RejectedError):
         _act(link, plan, keys, outcome, serving=serving)
@@ -70,6 +73,8 @@ def _act(
         _finish(link, plan, _damaged(hello, plan))
         return
     link.sendall(hello)
+    if plan.version < b"\3":
+        link.settimeout(OLD_TIMEOUT_S)
     receive(link, GREETING_BYTES)
     properties = metadata([(b"Socket-Type", plan.socket_type), (b"Identity", plan.identity)])
     seal: Seal = frame
