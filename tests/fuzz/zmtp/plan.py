@@ -10,8 +10,10 @@ from typing import Final
 from fuzz.zmtp.frames import COMMAND, MORE, command, ping
 
 BURST_FRAMES: Final = 1500
-"""More than the receive queues of libzmq hold by default, with a command behind them. Few plans have
-a burst: both ends need as long for it as for ten connections without one."""
+"""More than the receive queues of libzmq hold by default, with a command behind them. Few plans
+have a burst: both ends need as long for it as for ten connections without one."""
+FEW: Final = (10, 1)
+"""Weights of once and often."""
 LENGTHS: Final = (0, 1, 2, 32, 250, 255, 256, 1023, 1024, 1025, 8192)
 LIES: Final = (1 << 20, 1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 """Lengths announced by a frame that never comes."""
@@ -105,11 +107,13 @@ def _traffic(rng: random.Random, topics: tuple[bytes, ...]) -> list[Body]:
             bodies += [_message(rng, topics)] * rng.choices((5, 50, BURST_FRAMES), (12, 4, 1))[0]
         elif kind <= 2:
             bodies += [Body(ping(rng.choice((0, 1, 65535)), rng.randbytes(rng.choice(LENGTHS[:5]))),
-                            COMMAND)] * rng.choices((1, 100), (10, 1))[0]  # fmt: skip
+                            COMMAND)] * rng.choices((1, 100), FEW)[0]  # fmt: skip
         elif kind == 3:
             bodies.append(Body(_command(rng), COMMAND))
         elif kind == 4:
-            bodies += [Body(rng.randbytes(rng.choice(LENGTHS)), MORE)] * rng.choices((1, 300), (10, 1))[0]
+            bodies += [Body(rng.randbytes(rng.choice(LENGTHS)), MORE)] * rng.choices((1, 300), FEW)[
+                0
+            ]
         elif kind == 5:
             bodies.append(Body(rng.randbytes(8), rng.choice((0, COMMAND)), rng.choice(LIES)))
         elif kind == 6:
