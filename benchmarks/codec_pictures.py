@@ -211,9 +211,10 @@ def scaled(frames: Sequence[Pixels], width: int, height: int) -> list[Pixels]:
 
 
 def scene(name: str, data: Path | None, count: int, width: int, height: int) -> list[Pixels]:
-    """Frames of a speed measurement: ``static``, ``moving`` or ``noisy``."""
-    if name == "noisy":
-        return conveyor(count, width=width, height=height, noise=2.0)
+    """Frames of a speed measurement: ``static``, ``moving``, ``noisy`` or ``sensor``."""
+    if name in ("noisy", "sensor"):
+        channels = "grey" if name == "sensor" else "colour"
+        return conveyor(count, width=width, height=height, channels=channels, noise=2.0)
     clips = _files(data, "video/*720p.mp4", "video/*.mp4")
     moving = (
         scaled(read_clip(clips[0], count), width, height)
