@@ -34,6 +34,24 @@ def test_more_effort_costs_less() -> None:
     assert best < usual < fast
 
 
+@pytest.mark.parametrize(("dtype", "scale"), [("uint8", 1), ("uint16", 16)])
+def test_best_loses_nothing_where_the_first_patch_is_far_from_its_prediction(
+    dtype: str, scale: int
+) -> None:
+    """Nothing stands beside the first patch: it is predicted as mid-grey, and this one is dark."""
+    noise = np.random.default_rng(3).normal(scale=4 * scale, size=(64, 64))
+    image = np.clip(20 * scale + noise, 0, None).astype(dtype)
+
+    def errors(effort: str) -> list[float]:
+        packet = rankcast.Encoder("svd-patch", effort=effort, step=1.0).encode(image)
+        squares = np.square(image.astype(float) - rankcast.Decoder().decode(packet))
+        return [float(cell.mean()) for cell in (squares[:32, :32], squares)]
+
+    first, whole = errors("best")
+    assert first < 1.3 * whole
+    assert whole < 1.1 * errors("default")[1]
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize(
     ("shape", "dtype", "options"),

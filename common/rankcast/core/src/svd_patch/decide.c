@@ -41,7 +41,7 @@ INLINE void swap_kept(Encoder *e) {
 INLINE void clear_levels(Encoder *e) { CLEAR(e->slice.levels, LEVELS * sizeof(i32)); }
 
 /* Choose the levels of the core, whose residual has `energy`; return the cost with the coded flag.
- * Sets the decision's `coded`. */
+ * Sets the decision's `coded`, and the distortion in the cost. */
 static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i32 size) {
     Slice *s = &e->slice;
     f64 price = e->bit_price, least = price * (s->reference ? STILL_BITS : LEAST_KEY_BITS);
@@ -49,16 +49,18 @@ static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i
     i32 kept = kept_side(e, size);
     f64 cost = energy + price * bit_cost(&s->coder, context, 0);
     s->decision.coded = 0;
+    e->distortion = energy;
     if (estimated_saving(e->core, kept) < least) return cost;
     CoreSyntax core = core_syntax(group, size);
     Choice choice = choose_levels(e, &core, kept);
     if (!choice.any) return cost;
     /* What lies outside the kept core is lost either way. */
     f64 rest = energy - choice.uncoded;
-    f64 with_levels = (rest > 0.0 ? rest : 0.0) + choice.distortion +
-                      price * (choice.bits + bit_cost(&s->coder, context, 1));
+    f64 distortion = (rest > 0.0 ? rest : 0.0) + choice.distortion;
+    f64 with_levels = distortion + price * (choice.bits + bit_cost(&s->coder, context, 1));
     if (with_levels < cost) {
         s->decision.coded = 1;
+        e->distortion = distortion;
         return with_levels;
     }
     clear_levels(e);
@@ -183,6 +185,7 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     Inter other = search_vector(e, p);
     if (same_vector(other.vector, best->vector) || !costs_less(e, &other, best)) return;
     i32 coded = s->decision.coded;
+    f64 distortion = e->distortion;
     swap_kept(e);
     swap_blocks(&s->prediction, &e->trial);
     clear_levels(e);
@@ -193,6 +196,7 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     } else {
         swap_kept(e);
         s->decision.coded = coded;
+        e->distortion = distortion;
     }
 }
 
@@ -237,6 +241,7 @@ static f64 try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
     if (s->reference && difference > WORSE_INTRA * prediction_difference(e, p->y, p->x, p->size))
         return inter_cost;
     i32 inter_coded = s->decision.coded;
+    f64 inter_distortion = e->distortion;
     swap_kept(e);
     clear_levels(e);
     predict_intra(s, s->decision.mode, p->size, s->prediction);
@@ -249,6 +254,7 @@ static f64 try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
     }
     swap_kept(e);
     s->decision.coded = inter_coded;
+    e->distortion = inter_distortion;
     return inter_cost;
 }
 

@@ -41,22 +41,29 @@ INLINE f32 float_squares(const u16 *a, i64 a_stride, const u16 *b, i64 b_stride,
     return side == UNIT ? fold_f32x8(lanes[0]) : sum_tiles(lanes, side / 8);
 }
 
-INLINE f64 squared_error_of(const Encoder *e, u16 (*block)[CELL], i32 y, i32 x, const i32 side) {
+INLINE f64 squared_error_of(const Encoder *e, const u16 *samples, i64 stride, i32 y, i32 x,
+                            const i32 side) {
     const Slice *s = &e->slice;
     const u16 *source = e->source + sample_index(s, y, x);
     f64 scale = e->step * e->step;
     if (LIKELY(!s->deep)) {
-        i32 total = patch_squares(source, s->width, block[0], CELL, side);
+        i32 total = patch_squares(source, s->width, samples, stride, side);
         if (LIKELY(total < EXACT_SUM)) return (f64)total / scale;
     }
-    return (f64)float_squares(source, s->width, block[0], CELL, side) / scale;
+    return (f64)float_squares(source, s->width, samples, stride, side) / scale;
 }
 
-/* Squared error of a prediction, in squared steps. */
+/* Squared error of samples that stand for a patch, in squared steps. */
+static f64 squared_error_at(const Encoder *e, const u16 *samples, i64 stride, i32 y, i32 x,
+                            i32 size) {
+    return size == SIZE_8    ? squared_error_of(e, samples, stride, y, x, 8)
+           : size == SIZE_16 ? squared_error_of(e, samples, stride, y, x, 16)
+                             : squared_error_of(e, samples, stride, y, x, 32);
+}
+
+/* The same of a prediction. */
 static f64 squared_error(const Encoder *e, u16 (*block)[CELL], i32 y, i32 x, i32 size) {
-    return size == SIZE_8    ? squared_error_of(e, block, y, x, 8)
-           : size == SIZE_16 ? squared_error_of(e, block, y, x, 16)
-                             : squared_error_of(e, block, y, x, 32);
+    return squared_error_at(e, block[0], CELL, y, x, size);
 }
 
 /* Of a displacement that leads out of the plane. */
