@@ -83,6 +83,7 @@ def test_a_ping_behind_a_burst_and_a_reset_end_no_sender(tmp_path: Path, kind: s
         assert sender.process.process.poll() is None, sender.process.lines
 
 
+@pytest.mark.slow
 def test_nor_does_an_admitted_viewer_end_a_sender_with_keys(tmp_path: Path) -> None:
     station = KeyedStation(tmp_path)
     station.make("viewer")

@@ -198,6 +198,7 @@ def test_a_key_with_cameras_is_shown_these_whatever_it_subscribes_to(
     }
 
 
+@pytest.mark.slow
 def test_rankcast_receive_without_a_camera_gets_those_of_its_key(
     station: Station, tmp_path: Path
 ) -> None:
@@ -314,6 +315,7 @@ def test_the_only_camera_of_a_key_needs_no_name(asking: Callable[[str], Ask]) ->
     assert ask("get")["codec"] == "jpeg"
 
 
+@pytest.mark.slow
 def test_a_keeper_of_everything_holds_up_its_own_cameras_only(
     tmp_path: Path, stack: ExitStack
 ) -> None:
@@ -330,6 +332,7 @@ def test_a_keeper_of_everything_holds_up_its_own_cameras_only(
         station.process.signal(signal.SIGKILL)  # it would wait for its viewers
 
 
+@pytest.mark.slow
 def test_a_message_that_is_no_subscription_opens_no_camera_and_bans_its_key(
     station: Station, stack: ExitStack, figure: Callable[[str], None]
 ) -> None:

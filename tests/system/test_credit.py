@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from rankcast_sender.sockets.credit_gate import INITIAL_CREDIT
 from support.fakes import free_address
 from support.keeper import Keeper
@@ -34,6 +36,7 @@ def test_a_keeper_gets_no_frame_before_it_gave_credit_and_then_every_one(tmp_pat
     assert sender.report()["lost"] == {}
 
 
+@pytest.mark.slow
 def test_the_slowest_keeper_sets_the_pace_until_it_leaves(tmp_path: Path) -> None:
     with sending(tmp_path, *LOSSLESS, source=SMALL) as sender, Keeper(sender.address) as fast:
         with Keeper(sender.address) as slow:
@@ -46,6 +49,7 @@ def test_the_slowest_keeper_sets_the_pace_until_it_leaves(tmp_path: Path) -> Non
         assert fast.sequences["cam"] == list(range(1000))
 
 
+@pytest.mark.slow
 def test_a_keeper_of_one_camera_does_not_hold_up_another(tmp_path: Path) -> None:
     config = tmp_path / "sender.toml"
     config.write_text("".join(
@@ -68,6 +72,7 @@ def test_a_keeper_of_one_camera_does_not_hold_up_another(tmp_path: Path) -> None
         assert left.read_statuses("left", 2)[-1] == INITIAL_CREDIT, "its token counts there only"
 
 
+@pytest.mark.slow
 def test_a_keeper_that_stays_silent_while_it_holds_the_camera_up_stops_counting(
     tmp_path: Path,
 ) -> None:

@@ -225,6 +225,7 @@ def test_a_receiver_waits_for_a_camera_that_is_not_announced_yet(
             assert receiver.wait() == 0, receiver.lines
 
 
+@pytest.mark.slow
 def test_a_receiver_that_waits_for_a_camera_stops_at_once_and_gives_up_in_time(
     network: Sequence[str],
 ) -> None:
@@ -264,6 +265,7 @@ def test_a_sender_that_moves_to_another_address_is_found_again_by_its_name(
                 assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
 
 
+@pytest.mark.slow
 def test_a_sender_whose_network_is_gone_streams_on_and_stops_in_time(
     tmp_path: Path, network: Sequence[str]
 ) -> None:
@@ -276,6 +278,7 @@ def test_a_sender_whose_network_is_gone_streams_on_and_stops_in_time(
         assert time.monotonic() - began_s < 5.0
 
 
+@pytest.mark.slow
 def test_a_sender_that_cannot_use_port_5353_streams_on(
     tmp_path: Path, network: Sequence[str]
 ) -> None:

@@ -101,6 +101,7 @@ def test_publishing_ends_after_the_frames_that_were_asked_for() -> None:
         finish(process)
 
 
+@pytest.mark.slow
 def test_a_source_of_the_users_own_is_sent_with_its_options_and_closed() -> None:
     address = free_address()
     example = EXAMPLES / "own_source.py"
@@ -149,6 +150,7 @@ sys.exit(example.wait())
 """Runs an example and presses q in its window as soon as there is one."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("xvfb-run") and shutil.which("xdotool")),
     reason="xvfb-run and xdotool are not installed: the real window is not tested",

@@ -103,7 +103,7 @@ def test_a_reader_that_reads_nothing_is_no_traceback(folder: Path) -> None:
         later("OPENCV_IO_MAX_IMAGE_PIXELS", "", COMMANDS[2]),
         later("OPENCV_TRACE", "on", COMMANDS[2]),
         ("OPENCV_FOR_THREADS_NUM", "many", SEND),
-        ("MPLBACKEND", "many", COMPARE),
+        later("MPLBACKEND", "many", COMPARE),
         ("RANKCAST_LOG_LEVEL", "many", COMMANDS[1]),
     ],
 )
@@ -157,7 +157,7 @@ def display() -> Iterator[str]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("platform", ["wayland", later("wayland;xcb")])
+@pytest.mark.parametrize("platform", [later("wayland"), later("wayland;xcb")])
 def test_a_platform_of_qt_that_opencv_lacks_is_replaced(
     folder: Path, display: str, platform: str
 ) -> None:

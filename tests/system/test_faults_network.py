@@ -146,6 +146,7 @@ def test_row_12_latency_and_jitter_lose_nothing_and_show_as_age(
         assert percentile(ages, 0.5) >= 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resets", "apart_s"), [(6, 0.2), pytest.param(15, 2.0, marks=pytest.mark.slow)]
 )
@@ -218,6 +219,7 @@ def _footprint(pid: int) -> tuple[float, int, int]:
     return process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gap_s", "fps"), [(0.0, 10), pytest.param(0.001, 1, marks=pytest.mark.slow)]
 )
@@ -236,6 +238,7 @@ def test_row_14_a_stream_cut_into_single_bytes_is_still_correct(
         assert balance.passed == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "flips"),
     [(1, 12), *(pytest.param(seed, 200, marks=pytest.mark.slow) for seed in (2, 3, 4, 5))],
@@ -288,6 +291,7 @@ def test_the_first_viewer_of_two_seconds_joins_within_300_ms_and_the_next_within
         sender.report()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flips", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_row_16_flipped_bits_under_curve_end_the_session_which_is_made_anew(
     tmp_path: Path, figure: Figure, flips: int

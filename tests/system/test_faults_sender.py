@@ -84,6 +84,7 @@ def test_row_1_a_killed_sender_that_comes_back_is_live_within_3_seconds(
     assert seen + lost - sum(before.lost.values()) == report["published"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_s", [3.2, pytest.param(10.0, marks=pytest.mark.slow)])
 def test_row_2_a_sender_that_stood_still_goes_on_with_fresh_frames(
     tmp_path: Path, figure: Figure, stop_s: float

@@ -114,6 +114,7 @@ def test_what_the_networks_cannot_keep_up_with_is_a_mailbox_loss(tmp_path: Path)
     assert received["balanced"]
 
 
+@pytest.mark.slow
 def test_a_wrong_model_stops_the_sender_before_it_opens_anything(tmp_path: Path) -> None:
     (tmp_path / "cut.rkm").write_bytes(MODEL.read_bytes()[:5000])
     with rankcast("send", "--source", f"synthetic:conveyor?{SIZE}", "--codec", "gan",

@@ -213,6 +213,7 @@ FLOODS: dict[str, Callable[[], bytes]] = {
 QUICK_FLOODS = ("topics",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [pytest.param(kind, marks=() if kind in QUICK_FLOODS else pytest.mark.slow) for kind in FLOODS],

@@ -55,6 +55,7 @@ def test_a_killed_sender_is_told_within_1_5_s_and_back_within_3(
     assert values["state"] == "ended"
 
 
+@pytest.mark.slow
 def test_a_stopped_sender_is_a_dead_network_and_told_in_the_final_line(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     with sending(tmp_path) as sender:
@@ -88,6 +89,7 @@ def http_server() -> Iterator[str]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_a_web_server_on_the_port_is_named_as_another_service(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     with http_server() as address:
@@ -97,6 +99,7 @@ def test_a_web_server_on_the_port_is_named_as_another_service(tmp_path: Path) ->
     assert read_report(report)["state"] == "protocol_refused"
 
 
+@pytest.mark.slow
 def test_nobody_at_the_port_is_a_dead_sender_and_an_unknown_host_a_dead_network(
     tmp_path: Path,
 ) -> None:
@@ -134,6 +137,7 @@ def test_a_wrong_camera_name_is_told_with_those_that_there_are(tmp_path: Path) -
     assert sender.report()["published"] == 0, "asking must not make the sender encode"
 
 
+@pytest.mark.slow
 def test_two_senders_with_one_camera_name_are_saved_apart(tmp_path: Path) -> None:
     addresses = [free_address(), free_address()]
     out, report = tmp_path / "out", tmp_path / "r.json"

@@ -89,6 +89,7 @@ def test_a_signal_ends_it_within_2_seconds_whoever_is_connected(command: str) ->
     assert not any("ERROR" in line or "Traceback" in line for line in process.lines)
 
 
+@pytest.mark.slow
 def test_a_receiver_is_ready_only_while_its_camera_is_live() -> None:
     address = free_address()
     with rankcast("receive", "--connect", address, "--stay", "--metrics", "127.0.0.1:0") as viewer:

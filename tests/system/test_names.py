@@ -93,6 +93,7 @@ def test_a_link_local_address_is_bound_and_connected_with_its_interface(tmp_path
         assert receiver.wait() == 0, (receiver.lines, sender.process.lines)
 
 
+@pytest.mark.slow
 def test_a_sender_that_moves_to_another_address_is_found_by_its_name(
     tmp_path: Path, figure: Figure
 ) -> None:

@@ -57,6 +57,7 @@ def test_two_sites_are_received_listed_and_shown_in_browsers(
     assert any((tmp_path / "pictures").glob("berlin.left_*.png"))
 
 
+@pytest.mark.slow
 def test_a_report_counts_rubbish_on_the_subjects_of_a_camera_and_stays_balanced(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ def rankcast_json(*arguments: str) -> dict[str, list[dict[str, object]]]:
     return output
 
 
+@pytest.mark.slow
 def test_a_stop_takes_no_longer_while_the_server_hangs(server: NatsServer) -> None:
     with (
         rankcast("send", *SMALL, "--to", server.address) as sender,
@@ -130,6 +132,7 @@ def test_what_cannot_work_is_one_line(arguments: tuple[str, ...], code: int, sai
     assert said in errors[0]
 
 
+@pytest.mark.slow
 def test_a_sender_starts_without_its_server_and_publishes_once_that_is_there(
     server: NatsServer,
 ) -> None:

@@ -178,6 +178,7 @@ def test_a_recorder_that_is_refused_one_camera_leaves_the_names_of_the_others_at
             first.stop(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_nothing(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_recorder_that_is_cut_off_for_a_moment_keeps_its_name_from_one_that_wa
     assert got == list(range(got[0], camera.sent[-1] + 1))
 
 
+@pytest.mark.slow
 def test_the_name_of_a_killed_recorder_is_free_within_seconds_and_of_a_stopped_one_at_once(
     server: NatsServer, tmp_path: Path
 ) -> None:

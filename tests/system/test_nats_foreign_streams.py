@@ -33,6 +33,7 @@ def create(server: NatsServer, subjects: Sequence[str]) -> None:
         assert "error" not in json.loads(administrator.message()[1])
 
 
+@pytest.mark.slow
 def test_a_stream_may_list_several_cameras(server: NatsServer) -> None:
     create(server, [f"rankcast.default.{camera}.{channel}"
                     for camera in ("left", "right") for channel in CHANNELS])  # fmt: skip

@@ -55,6 +55,7 @@ def test_a_viewer_begins_in_the_past_and_goes_over_to_live_without_a_gap_or_a_re
     assert viewer.foreign_messages == 0
 
 
+@pytest.mark.slow
 def test_the_first_picture_is_the_key_frame_before_the_wanted_time(server: NatsServer) -> None:
     with keeping(server.address) as camera:
         camera.wait_sent(30)
@@ -67,6 +68,7 @@ def test_the_first_picture_is_the_key_frame_before_the_wanted_time(server: NatsS
     assert frames[0].sequence == first
 
 
+@pytest.mark.slow
 def test_the_past_is_played_as_it_was_and_never_shown_as_live(server: NatsServer) -> None:
     with keeping(server.address) as camera:
         camera.wait_sent(100)
@@ -84,6 +86,7 @@ def test_the_past_is_played_as_it_was_and_never_shown_as_live(server: NatsServer
         assert took_s > apart_s - 0.5
 
 
+@pytest.mark.slow
 def test_the_past_lasts_until_it_is_decoded(server: NatsServer) -> None:
     with keeping(server.address) as camera:
         camera.wait_kept()
@@ -107,6 +110,7 @@ def test_a_stream_without_a_sender_is_played_to_its_end(server: NatsServer) -> N
     assert sequences(frames) == camera.sent
 
 
+@pytest.mark.slow
 def test_the_end_of_an_earlier_run_is_not_the_end_of_the_stream(server: NatsServer) -> None:
     sent = []
     for _ in range(2):
@@ -179,6 +183,7 @@ def test_foreign_bytes_in_a_stream_are_counted_and_the_rest_is_played(server: Na
     assert got == list(range(got[0], got[0] + 15))
 
 
+@pytest.mark.slow
 def test_a_receiver_that_keeps_every_frame_catches_up_after_an_outage(server: NatsServer) -> None:
     with keeping(server.address) as camera:
         camera.wait_kept()

@@ -183,6 +183,7 @@ def test_frames_above_the_largest_message_of_the_server_arrive_in_parts(tmp_path
     assert all(np.array_equal(frame.pixels, noise) for frame in frames)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_costs_its_time_and_never_holds_the_camera_up(
     server: NatsServer,
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_substream_is_received_and_nothing_else_is_encoded(
     assert (published["main"], published["slow"]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_whoever_takes_everything_gets_no_substream_and_the_server_keeps_none(
     server: NatsServer, tmp_path: Path
 ) -> None:
@@ -191,6 +192,7 @@ authorization {
 """
 
 
+@pytest.mark.slow
 def test_permissions_by_subject_say_who_may_have_which_stream(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,6 +17,7 @@ from rankcast.frame import Frame, Pixels
 from rankcast.wire import unpack
 from support.browser import CHROMIUM, MISSING, browser, complaints, resize, wait_for, wait_until
 from support.core_packets import CORPUS
+from support.later import later
 from support.moving_scene import scene
 from support.scripted_cameras import open_page, packets_of_scene, scripted_camera
 from support.scripted_web import FakeCamera, FakeWeb
@@ -93,7 +94,7 @@ def check_canvas(driver: WebDriver, codec: str, count: int) -> None:
     assert (verified > 0) == (codec == "svd-patch")
 
 
-@pytest.mark.parametrize("codec", ["svd-patch", "lossless", "raw"])
+@pytest.mark.parametrize("codec", ["svd-patch", later("lossless"), later("raw")])
 def test_sixty_canvases_have_the_pixels_of_the_decoder(driver: WebDriver, codec: str) -> None:
     check_canvas(driver, codec, 60)
 
@@ -148,6 +149,7 @@ def test_a_snapshot_has_every_sample_and_says_that_it_is_lossy(driver: WebDriver
     assert b'"fidelity":"lossy"' in bytes(data)
 
 
+@pytest.mark.slow
 def test_a_silent_server_stands_in_the_picture_within_two_seconds(driver: WebDriver) -> None:
     with FakeWeb([scripted_camera()]) as web:
         open_page(driver, web)
@@ -244,6 +246,7 @@ def test_markup_in_names_and_texts_is_text(driver: WebDriver) -> None:
         assert complaints(driver) == []
 
 
+@pytest.mark.slow
 def test_hostile_packets_are_typed_errors_and_the_next_key_frame_decodes(
     driver: WebDriver,
 ) -> None:
@@ -288,6 +291,7 @@ def test_a_damaged_packet_makes_the_page_ask_for_a_new_beginning(driver: WebDriv
         wait_for(driver, f"rankcast.single.feed.decoded > {before} + 20")
 
 
+@pytest.mark.slow
 def test_a_tab_that_nobody_sees_is_sent_nothing_and_joins_again(driver: WebDriver) -> None:
     with FakeWeb([scripted_camera()]) as web:
         open_page(driver, web)

@@ -76,6 +76,7 @@ def test_a_killed_sender_is_stale_in_two_seconds_and_comes_back(driver: WebDrive
         wait_until(lambda: word(driver) == "", "live again")
 
 
+@pytest.mark.slow
 def test_a_killed_receiver_is_no_signal_in_two_seconds(driver: WebDriver) -> None:
     with ExitStack() as stack:
         station = WebStation(stack)
@@ -87,6 +88,7 @@ def test_a_killed_receiver_is_no_signal_in_two_seconds(driver: WebDriver) -> Non
         assert time.monotonic() - killed_s <= STALE_S
 
 
+@pytest.mark.slow
 def test_a_control_changes_the_quality_of_the_sender(driver: WebDriver) -> None:
     with ExitStack() as stack:
         station = WebStation(stack, "--web-control")
@@ -102,6 +104,7 @@ def test_a_control_changes_the_quality_of_the_sender(driver: WebDriver) -> None:
         wait_for(driver, f"{field}.value === '31'")
 
 
+@pytest.mark.slow
 def test_exposure_trigger_and_event_reach_the_sender(driver: WebDriver, tmp_path: Path) -> None:
     events = ("--record", str(tmp_path / "e.mcap"), "--pre-trigger", "1", "--post-trigger", "1")
     with ExitStack() as stack:
@@ -125,6 +128,7 @@ def test_exposure_trigger_and_event_reach_the_sender(driver: WebDriver, tmp_path
         wait_until(lambda: list(tmp_path.glob("e*.mcap")), "a file of the event")
 
 
+@pytest.mark.slow
 def test_a_recording_is_played_and_scrubbed(driver: WebDriver, tmp_path: Path) -> None:
     with ExitStack() as stack:
         station = WebStation(

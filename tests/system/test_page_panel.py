@@ -29,6 +29,7 @@ def driver() -> Iterator[WebDriver]:
         yield driver
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_paused_has_no_latency(driver: WebDriver) -> None:
     shown = scripted_camera()
     shown.listed["clock"] = CLOCK
@@ -264,6 +265,7 @@ def test_names_of_sites_are_whole_on_a_telephone_and_no_number_is_cut(driver: We
         resize(driver, 1440, 900)
 
 
+@pytest.mark.slow
 def test_the_last_picture_of_a_camera_that_has_stopped_is_no_latency(driver: WebDriver) -> None:
     shown = scripted_camera()
     shown.listed |= {

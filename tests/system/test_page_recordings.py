@@ -158,6 +158,7 @@ def test_a_codec_that_the_page_does_not_decode_says_so_in_its_picture(driver: We
         assert "kmeans" in said
 
 
+@pytest.mark.slow
 def test_without_the_core_jpeg_is_asked_for_and_every_packet_that_comes_is_acknowledged(
     driver: WebDriver,
 ) -> None:

@@ -159,6 +159,7 @@ def test_both_cameras_of_a_mixed_recording_are_played_and_scrubbed(
     assert complaints(driver) == []
 
 
+@pytest.mark.slow
 def test_a_speed_is_kept_and_the_end_is_reached(driver: WebDriver, station: WebStation) -> None:
     play(driver, station, "mixed.mcap")
     wait_for(driver, f"{VIEW.format('line2')}.drawn")
@@ -169,6 +170,7 @@ def test_a_speed_is_kept_and_the_end_is_reached(driver: WebDriver, station: WebS
     wait_for(driver, f"{VIEW.format('line2')}.drawn.sequence < 30n")
 
 
+@pytest.mark.slow
 def test_without_webassembly_a_recording_is_jpeg_and_the_page_says_so(
     plain_driver: WebDriver, station: WebStation, packets: dict[str, list[bytes]]
 ) -> None:
@@ -189,6 +191,7 @@ def test_without_webassembly_a_recording_is_jpeg_and_the_page_says_so(
         save_screenshot(driver, f"recording-without-core-{width}")
 
 
+@pytest.mark.slow
 def test_a_camera_whose_model_is_missing_says_so_in_its_picture(
     driver: WebDriver, station: WebStation
 ) -> None:

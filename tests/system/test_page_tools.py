@@ -107,6 +107,7 @@ def test_without_permission_there_are_no_controls(driver: WebDriver) -> None:
         assert driver.find_elements(By.CSS_SELECTOR, ".actions") == []
 
 
+@pytest.mark.slow
 def test_a_recording_is_listed_played_and_scrubbed(driver: WebDriver) -> None:
     packets = packets_of_scene("svd-patch", 60, "uint8", 3)
     with FakeWeb([scripted_camera()], recordings={"night.mcap": packets}) as web:
@@ -189,6 +190,7 @@ def test_the_keys_are_listed_in_a_dialog_that_closes(driver: WebDriver) -> None:
         wait_for(driver, "!document.querySelector('dialog').open")
 
 
+@pytest.mark.slow
 def test_everything_that_can_be_used_has_a_name(driver: WebDriver) -> None:
     with FakeWeb([scripted_camera()], control=True, recordings={}) as web:
         open_page(driver, web, shown="line1")

@@ -37,6 +37,7 @@ def recorded_ranks(path: Path) -> set[tuple[int, ...]]:
         return {frame.coding.rank for frame in recording if frame.coding is not None}
 
 
+@pytest.mark.slow
 def test_a_receiver_records_and_reports_the_rank_that_it_keeps(tmp_path: Path) -> None:
     report, lines = streamed(tmp_path, "--codec", "svd", "--set", "codec.rank=72")
     assert (report["rank_min"], report["rank_max"]) == (18, 18)

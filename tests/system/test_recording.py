@@ -287,6 +287,7 @@ def test_both_ends_record_events_around_signals_and_requests(tmp_path: Path) -> 
         assert len(decoded(file)) >= 15
 
 
+@pytest.mark.slow
 def test_an_input_of_the_camera_that_rises_starts_an_event(tmp_path: Path) -> None:
     with process(
         "send", "--source", "camera:0", "--bind", free_address(), "--set",
@@ -303,6 +304,7 @@ def test_an_input_of_the_camera_that_rises_starts_an_event(tmp_path: Path) -> No
     assert {*states} == {False, True}
 
 
+@pytest.mark.slow
 def test_a_sender_that_records_no_events_says_how_to(tmp_path: Path) -> None:
     address = free_address()
     control = f"127.0.0.1:{int(address.rpartition(':')[2]) + 10}"
@@ -358,6 +360,7 @@ def test_a_sender_whose_recording_ends_says_so_at_once_and_streams_on(
     )
 
 
+@pytest.mark.slow
 def test_a_sender_whose_recorder_has_failed_offers_no_events_any_more(tmp_path: Path) -> None:
     address = free_address()
     control = f"127.0.0.1:{int(address.rpartition(':')[2]) + 10}"

@@ -139,6 +139,7 @@ def test_a_viewer_goes_on_with_a_relay_that_was_killed_and_started_again(tmp_pat
     assert balance.entered == balance.passed + sum(balance.lost.values())
 
 
+@pytest.mark.slow
 def test_requests_reach_the_camera_with_the_key_of_the_relay_and_roles_hold_at_the_relay(
     tmp_path: Path,
 ) -> None:

@@ -37,6 +37,7 @@ def test_a_relay_that_is_connected_to_itself_says_so_and_ends(tmp_path: Path) ->
         assert "leads back to this relay itself" in relay.process.lines[-1]
 
 
+@pytest.mark.slow
 def test_two_relays_in_a_circle_multiply_nothing(tmp_path: Path) -> None:
     first, second = free_address(), free_address()
     with (
@@ -147,6 +148,7 @@ def test_ages_through_two_relays_are_right_within_the_error_that_is_stated(
     figure(f"through two relays: {ages.check('cam')}")
 
 
+@pytest.mark.slow
 def test_cameras_of_stations_whose_clocks_differ_have_right_ages_behind_one_relay(
     tmp_path: Path, figure: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def ask(subscriber: Subscriber, camera: str, op: str, **args: Scalar) -> Reply:
     return reply
 
 
+@pytest.mark.slow
 def test_packets_of_a_sender_arrive_through_a_relay_at_a_server_as_they_were_sent(
     tmp_path: Path, server: NatsServer
 ) -> None:

@@ -160,6 +160,7 @@ def test_who_subscribes_to_everything_at_a_relay_gets_no_substream(tmp_path: Pat
         assert sender.end()["substreams"]["sub"]["published"] == 0
 
 
+@pytest.mark.slow
 def test_a_viewer_joins_a_substream_that_is_watched_by_a_catch_up(tmp_path: Path) -> None:
     with (
         station(tmp_path, stream("sub"), TINY, ONE_GROUP) as sender,
@@ -185,6 +186,7 @@ def test_a_viewer_joins_a_substream_that_is_watched_by_a_catch_up(tmp_path: Path
     assert report["keyframe_requests"] <= 1
 
 
+@pytest.mark.slow
 def test_requests_about_a_substream_reach_it_and_not_its_camera(tmp_path: Path) -> None:
     with (
         station(tmp_path, stream("sub"), TINY, ONE_GROUP) as sender,
@@ -229,6 +231,7 @@ def test_a_rank_on_the_way_holds_for_substreams(tmp_path: Path) -> None:
         sender.end()
 
 
+@pytest.mark.slow
 def test_with_every_frame_kept_a_relay_passes_main_streams_alone_and_says_so(
     tmp_path: Path,
 ) -> None:

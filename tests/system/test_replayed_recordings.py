@@ -85,6 +85,7 @@ def test_every_packet_arrives_as_it_was_recorded_with_its_time_of_then(tmp_path:
     assert frames[-1][2] == "2017-07-14T02:40:00.966666+00:00"
 
 
+@pytest.mark.slow
 def test_frames_of_last_year_are_live_and_young(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     with (
@@ -145,6 +146,7 @@ def test_loops_in_keep_mode_lose_no_frame(tmp_path: Path) -> None:
     assert len(received["streams"]) == 3
 
 
+@pytest.mark.slow
 def test_what_the_recorder_lost_is_missing_and_counted_by_the_viewer(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap", gap_at=15)
     with (
@@ -246,6 +248,7 @@ def test_what_cannot_be_replayed_is_refused_in_one_line(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_recording_has_no_originals(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     with (
@@ -289,6 +292,7 @@ def test_a_span_begins_at_once_although_frames_before_it_are_sent(
         assert [frame.sequence for frame in viewer] == list(range(20, FRAMES))
 
 
+@pytest.mark.slow
 def test_a_loop_of_one_frame_is_a_slow_one(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     with (

@@ -9,6 +9,7 @@ import pytest
 
 from rankcast.images import read_text
 from support.fakes import free_address
+from support.later import later
 from support.processes import rankcast, read_report
 from support.recordings import frames_of
 from support.sabotage import sabotaged
@@ -44,7 +45,9 @@ def fake_window(tmp_path: Path, *, open_: str = "True", quit_: str = "False") ->
 
 
 @pytest.mark.parametrize(
-    "gesture", [{"quit_": "self.shown > 5"}, {"open_": "self.shown <= 5"}], ids=["q", "closed"]
+    "gesture",
+    [{"quit_": "self.shown > 5"}, later({"open_": "self.shown <= 5"})],
+    ids=["q", "closed"],
 )
 def test_q_ends_with_0_also_where_frames_are_saved_and_fewer_than_wanted(
     tmp_path: Path, gesture: dict[str, str]
@@ -63,6 +66,7 @@ def test_q_ends_with_0_also_where_frames_are_saved_and_fewer_than_wanted(
     assert report["saved"] == len(list((tmp_path / "out").iterdir()))
 
 
+@pytest.mark.slow
 def test_enough_saved_frames_end_with_0_also_with_a_window(tmp_path: Path) -> None:
     address = free_address()
     with (
@@ -116,6 +120,7 @@ def test_a_sender_that_starts_again_keeps_the_originals_of_its_first_start(tmp_p
     assert {stem: tag["stream_id"] for stem, tag in tags.items()} == expected
 
 
+@pytest.mark.slow
 def test_retention_options_reach_the_disk(tmp_path: Path) -> None:
     address, folder = free_address(), tmp_path / "out"
     with (

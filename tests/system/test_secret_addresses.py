@@ -43,6 +43,7 @@ def test_a_password_in_a_refused_address_is_not_repeated(arguments: tuple[str, .
     assert "host" in ended.stderr or "password" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_password_in_a_settings_file_or_a_variable_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

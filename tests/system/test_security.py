@@ -88,6 +88,7 @@ def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
         assert not any(secret[at : at + 12] in said for at in range(0, 29, 4))
 
 
+@pytest.mark.slow
 def test_no_flood_of_subscriptions_by_an_admitted_key_keeps_a_viewer_out(
     station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
@@ -116,6 +117,7 @@ def test_no_flood_of_subscriptions_by_an_admitted_key_keeps_a_viewer_out(
             viewer.wait_for(lambda _: counted(viewer) == 1)
 
 
+@pytest.mark.slow
 def test_viewers_beyond_the_limit_of_a_key_are_served_but_not_counted(
     station: KeyedStation,
 ) -> None:
@@ -190,6 +192,7 @@ def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(
         assert any("refused unknown key" in line for line in sender.process.lines)
 
 
+@pytest.mark.slow
 def test_a_station_with_a_key_never_talks_to_one_without(
     station: KeyedStation, tmp_path: Path
 ) -> None:
@@ -201,6 +204,7 @@ def test_a_station_with_a_key_never_talks_to_one_without(
     assert "uses no keys" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_revoked_viewer_is_out_within_three_seconds_and_the_other_goes_on(
     station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
@@ -230,6 +234,7 @@ def test_a_revoked_viewer_is_out_within_three_seconds_and_the_other_goes_on(
         stays.stop()
 
 
+@pytest.mark.slow
 def test_row_18_a_key_that_is_authorised_later_is_live_two_seconds_after_it_was_read(
     station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
@@ -257,6 +262,7 @@ def test_row_18_a_key_that_is_authorised_later_is_live_two_seconds_after_it_was_
         finish(sender, viewer)
 
 
+@pytest.mark.slow
 def test_a_malformed_file_keeps_viewers_in_and_is_told_until_it_is_repaired(
     station: KeyedStation,
 ) -> None:
@@ -281,6 +287,7 @@ def test_a_malformed_file_keeps_viewers_in_and_is_told_until_it_is_repaired(
         wait_until(lambda: state_of(viewer) is State.KEY_REFUSED)
 
 
+@pytest.mark.slow
 def test_the_servers_key_is_changed_while_viewers_hold_both(
     station: KeyedStation, figure: Callable[[str], None]
 ) -> None:

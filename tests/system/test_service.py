@@ -15,6 +15,7 @@ import pytest
 from rankcast.net import Role
 from support.fakes import free_address
 from support.keyed_station import KeyedStation
+from support.later import later
 from support.notify import NotifySocket
 from support.processes import rankcast
 from support.sabotage import sabotaged
@@ -80,6 +81,7 @@ def test_a_sender_whose_camera_waits_for_a_trigger_is_well(notify: NotifySocket)
     assert "THREADS" not in "".join(sender.lines)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_waits_for_its_sender_is_well(notify: NotifySocket) -> None:
     address = free_address()
     with rankcast("receive", "--connect", address, **service(notify)) as receiver:
@@ -143,7 +145,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
             2,
             marks=pytest.mark.slow,
         ),
-        ("receive", "receive", "rankcast_receiver.net.connection:Connection.tick", 20),
+        later("receive", "receive", "rankcast_receiver.net.connection:Connection.tick", 20),
         (
             "receive",
             "decode",

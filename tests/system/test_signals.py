@@ -76,6 +76,7 @@ def wait_for_second(first_s: float) -> None:
     time.sleep(max(0.0, first_s + 2 * SAME_S - time.monotonic()))  # no event tells
 
 
+@pytest.mark.slow
 def test_two_signals_at_once_are_one_request(tmp_path: Path) -> None:
     report = tmp_path / "sent.json"
     with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),

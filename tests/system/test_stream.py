@@ -59,6 +59,7 @@ def test_replaying_files_without_real_time_saves_every_one_of_them(tmp_path: Pat
     assert (totals["grabbed"], totals["published"], totals["balanced"]) == (40, 40, True)
 
 
+@pytest.mark.slow
 def test_svd_frames_arrive_as_themselves_and_say_that_they_are_lossy(tmp_path: Path) -> None:
     address = free_address()
     with (
@@ -175,6 +176,7 @@ def test_a_signal_ends_a_sender_that_waits_for_a_stalled_viewer(tmp_path: Path) 
     assert read_report(tmp_path / "s.json")["balanced"]
 
 
+@pytest.mark.slow
 def test_a_live_viewer_with_a_slow_sink_sees_fresh_frames_and_counts_the_rest(
     tmp_path: Path,
 ) -> None:
@@ -250,6 +252,7 @@ def test_a_slow_viewer_survives_the_end_of_its_sender() -> None:
     assert done.stdout.strip() == "balanced"
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_lossless_sender_whose_viewer_stalls_at_the_end(tmp_path: Path) -> None:
     address = free_address()
     with (
@@ -265,6 +268,7 @@ def test_a_signal_ends_a_lossless_sender_whose_viewer_stalls_at_the_end(tmp_path
     assert read_report(tmp_path / "s.json")["balanced"]
 
 
+@pytest.mark.slow
 def test_a_camera_that_fails_is_not_a_clean_end_for_its_viewer(tmp_path: Path) -> None:
     address = free_address()
     with (

@@ -62,6 +62,7 @@ def test_a_substream_is_received_and_nothing_else_is_encoded(tmp_path: Path) -> 
     assert set(slow["lost"]) <= {"nobody_watching", "mailbox"}
 
 
+@pytest.mark.slow
 def test_who_subscribes_to_everything_gets_no_substream(tmp_path: Path) -> None:
     with station(tmp_path, stream("sub"), TINY) as sender:
         assert (

@@ -50,6 +50,7 @@ def test_a_page_decodes_the_very_pictures_that_another_receiver_saves(
     assert compared >= 30
 
 
+@pytest.mark.slow
 def test_a_camera_that_comes_after_the_page_asked_for_it_is_sent(stack: ExitStack) -> None:
     address = free_address()
     receiver = stack.enter_context(
@@ -63,6 +64,7 @@ def test_a_camera_that_comes_after_the_page_asked_for_it_is_sent(stack: ExitStac
         assert len(list(page.frames(5))) == 5
 
 
+@pytest.mark.slow
 def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes(
     stack: ExitStack,
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes
     assert sequences == sorted(sequences)
 
 
+@pytest.mark.slow
 def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitStack) -> None:
     station = WebStation(stack)
     station.wait_live()

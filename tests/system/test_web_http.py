@@ -282,6 +282,7 @@ def test_the_description_lists_the_routes(station: WebStation) -> None:
     assert "/api/cameras/{name}/snapshot" in described["paths"]
 
 
+@pytest.mark.slow
 def test_a_receiver_without_control_refuses_changes_and_answers_get() -> None:
     with ExitStack() as stack:
         station = WebStation(stack)

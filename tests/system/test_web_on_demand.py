@@ -78,6 +78,7 @@ def rgba_crc(pixels: Pixels) -> int:
     return zlib.crc32(rgba.tobytes())
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_a_camera_that_nobody_decoded_is_the_newest_picture(
     stack: ExitStack, tmp_path: Path
 ) -> None:

@@ -203,6 +203,7 @@ def test_pictures_that_cannot_be_decoded_in_time_are_skipped_and_counted(
         assert 0 < skipped < 80
 
 
+@pytest.mark.slow
 def test_without_its_model_or_torch_a_gan_camera_is_one_line(station: WebStation) -> None:
     with ExitStack() as stack:
         player = Player(stack, station, "gan.mcap")

@@ -56,7 +56,6 @@ def strike(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool)
         True for the end that was connected to.
     """
     link.settimeout(TIMEOUT_S)
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     outcome = Outcome()
     with suppress(OSError, RejectedError):
         _act(link, plan, keys, outcome, serving=serving)

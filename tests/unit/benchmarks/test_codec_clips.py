@@ -40,6 +40,7 @@ def test_clips_of_every_kind_end_in_rows_beside_all_peers(
     assert "## Clips" in benchmark("codec_detail").markdown({"run": {"codec": "x"}, "clips": found})
 
 
+@pytest.mark.slow
 def test_a_camera_that_pans_moves_the_picture_and_stays_within_it(benchmark: Benchmark) -> None:
     pictures = benchmark("codec_pictures")
     made = pictures.moving_clips(None, 3, 1)

@@ -176,6 +176,7 @@ def test_why_nothing_of_a_stream_can_be_taken_is_said_when_the_wait_is_over() ->
             list(subscriber)
 
 
+@pytest.mark.slow
 def test_a_stream_of_a_slow_pace_is_live_between_its_frames_and_stale_once_one_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -218,5 +218,6 @@ def test_the_core_gives_the_same_bytes_at_every_level() -> None:
     assert run_tiny(QUICK, {"RANKCAST_LEVEL": "2"}) == here
 
 
+@pytest.mark.slow
 def test_many_colours_give_the_same_bytes_at_every_level() -> None:
     assert run_tiny(MANY_COLOURS, {"RANKCAST_LEVEL": "2"}) == run_tiny(MANY_COLOURS, {})

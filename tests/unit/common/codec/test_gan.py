@@ -39,6 +39,7 @@ def any_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [(1, 1), (1, 7), (7, 1), (2, 3), (33, 17), (48, 64), (20, 30, 1), (31, 20, 3), (8, 8, 3)],
@@ -62,6 +63,7 @@ def test_a_fixed_camera_keeps_the_promises_of_every_codec(camera: Path) -> None:
     check_codec("gan", [f[:, :, 1] for f in clip(3)], 20.0, model=str(camera), label="belt")
 
 
+@pytest.mark.slow
 def test_a_larger_step_is_smaller_and_coarser(camera: Path) -> None:
     frame = clip(9)[8]
     found = []

@@ -35,6 +35,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return tried
 
 
+@pytest.mark.slow
 def test_a_picture_goes_through_every_model_whatever_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

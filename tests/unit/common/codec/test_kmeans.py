@@ -397,6 +397,7 @@ def drawing() -> Pixels:
     return colours[rng.choice(100, (400, 600), p=shares / shares.sum())]
 
 
+@pytest.mark.slow
 def test_pictures_of_few_colours_are_within_four_per_cent_of_scikit_learn() -> None:
     cluster = pytest.importorskip("sklearn.cluster")
     pixels = drawing()

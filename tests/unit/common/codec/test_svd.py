@@ -162,6 +162,7 @@ def test_the_header_tells_the_psnr_within_a_fifth_of_a_db(
     assert packet.header.psnr_db == pytest.approx(reached, abs=0.2)
 
 
+@pytest.mark.slow
 def test_coded_factors_take_a_sixth_of_float32_for_less_than_a_third_of_a_db(data: Path) -> None:
     for name in ("kodim01.png", "kodim05.png"):
         image = cv2.imread(str(data / "kodak" / name))

@@ -18,6 +18,7 @@ from rankcast.codec.svd_patch.step import MAX_PLANE_STEP, Subject
 from rankcast.frame import Pixels
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
+from support.later import later
 from support.limited_stream import mean_rate, send, step_ratios
 from support.moving_scene import belt, colourful, noisy
 
@@ -158,7 +159,9 @@ def test_a_scene_that_gets_busier_is_followed_without_coding_twice_for_long() ->
 # ---- the codec itself
 
 
-@pytest.mark.parametrize(("rate", "buffer_s"), [(400_000, 0.5), (400_000, 0.2), (150_000, 0.4)])
+@pytest.mark.parametrize(
+    ("rate", "buffer_s"), [later(400_000, 0.5), later(400_000, 0.2), (150_000, 0.4)]
+)
 def test_no_burst_is_larger_than_the_bucket(rate: int, buffer_s: float) -> None:
     def picture(number: int) -> Pixels:
         # Noise that comes and goes, and a scene that changes at 60: what a bucket is there for.
@@ -171,7 +174,7 @@ def test_no_burst_is_larger_than_the_bucket(rate: int, buffer_s: float) -> None:
     assert 3.6 * rate <= 4 * mean_rate(sent, 25) <= (4 + buffer_s) * rate
 
 
-@pytest.mark.parametrize("fps", [1, 2, 5, 30, 120])
+@pytest.mark.parametrize("fps", [later(1), later(2), later(5), 30, 120])
 def test_the_bucket_holds_at_any_frame_rate(fps: int) -> None:
     sent = send(map(noisy, range(80)), evenly(80, fps), 600_000)
     assert max(frame.fill for frame in sent) <= FULL
@@ -181,6 +184,7 @@ def test_the_bucket_holds_at_any_frame_rate(fps: int) -> None:
     assert 0.6 * limit <= mean_rate(later, fps) / 600_000 <= 1.05 * limit
 
 
+@pytest.mark.slow
 def test_a_noisy_stream_has_an_even_step_and_all_of_the_rate() -> None:
     sent = send(map(noisy, range(150)), evenly(150, 30), 800_000)[30:]
     assert mean_rate(sent, 30) == pytest.approx(800_000, rel=0.05)
@@ -331,6 +335,7 @@ def test_key_frames_whose_noise_vanishes_between_two_steps_use_the_rate(
     assert mean_rate(later, fps) > 0.6 * rate
 
 
+@pytest.mark.slow
 def test_predicted_frames_of_before_do_not_hold_key_frames_back() -> None:
     def before(number: int, encoder: rankcast.Encoder) -> None:
         if number == 30:

@@ -19,6 +19,7 @@ from rankcast.codec.svd_patch.units import INTER, KIND, SKIPPED, new_info
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels
 from rankcast.wire import Packet, pack, unpack
+from support.later import later
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -169,13 +170,13 @@ def _moving(number: int, shape: tuple[int, ...], dtype: type) -> Pixels:
     [
         (Layout.GREY, (15, 61_500), np.uint8),
         (Layout.YCC420, (97, 9510, 3), np.uint8),
-        (Layout.YCC420, (66, 14_001, 3), np.uint16),
+        later(Layout.YCC420, (66, 14_001, 3), np.uint16),
         (Layout.YCC444, (65, 14_200, 3), np.uint8),
         # The lower planes of these have a row of units less than the upper ones.
         (Layout.BAYER, (129, 7151), np.uint8),
         (Layout.BAYER, (65, 14_200), np.uint16),
-        (Layout.CHANNELS, (130, 7100, 2), np.uint8),
-        (Layout.GREY, (129, 64_310), np.uint8),
+        later(Layout.CHANNELS, (130, 7100, 2), np.uint8),
+        later(Layout.GREY, (129, 64_310), np.uint8),
     ],
     ids=str,
 )

@@ -53,6 +53,15 @@ def test_best_loses_nothing_where_the_first_patch_is_far_from_its_prediction(
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("level", [61, 700, 1023, 4000, 65_535])
+def test_a_flat_deep_frame_is_rebuilt_from_its_first_patch_on(effort: str, level: int) -> None:
+    image = np.full((72, 72), level, np.uint16)
+    encoder = rankcast.Encoder("svd-patch", effort=effort, step=1.0)
+    decoded = rankcast.Decoder().decode(encoder.encode(image))
+    assert np.max(np.abs(decoded.astype(int) - level)) <= 1
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize(
     ("shape", "dtype", "options"),
     [

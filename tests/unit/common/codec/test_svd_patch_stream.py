@@ -107,6 +107,7 @@ def test_a_lossy_line_shows_only_what_the_encoder_rebuilt_and_recovers(
     check_lossy_line(fates, refs, latency, belt)
 
 
+@pytest.mark.slow
 @given(
     fates=st.lists(st.sampled_from("....xd<"), min_size=6, max_size=9),
     refs=st.sampled_from([1, 2]),

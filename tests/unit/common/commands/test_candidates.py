@@ -21,6 +21,7 @@ from rankcast.images import write_image
 from rankcast.numerics import psnr_db, ssim
 from rankcast.opencv import cv2
 from support.comparing import picture, table_of
+from support.later import later
 
 EVERY = ["svd", "svd-patch", "pca", "pca-patches", "kmeans", "jpeg", "webp", "lossless"]
 
@@ -90,6 +91,7 @@ def test_three_colours_are_shown_exactly_and_not_two(match: Match, target: float
     assert comparison.elbow.squared_errors[-1] == 0
 
 
+@pytest.mark.slow
 def test_no_large_palette_is_fitted_for_a_small_target() -> None:
     pixels = picture((80, 96, 3))
     candidates, _ = candidates_for(["kmeans"], pixels, {})
@@ -101,7 +103,7 @@ def test_no_large_palette_is_fitted_for_a_small_target() -> None:
     assert tried[-2] <= 256
 
 
-@pytest.mark.parametrize(("match", "target"), [("bytes", 1.0), ("bytes", 6.0), ("psnr", 40.0)])
+@pytest.mark.parametrize(("match", "target"), [("bytes", 1.0), ("bytes", 6.0), later("psnr", 40.0)])
 @pytest.mark.parametrize("kind", ["grey", "posterised", "constant", "three colours", "deep"])
 def test_nothing_is_shown_that_another_setting_beats(
     kind: str, match: Match, target: float

@@ -19,6 +19,7 @@ from rankcast.errors import LimitError, SettingsError, UnsupportedImageError
 from rankcast.images import read_image, write_image
 from rankcast.numerics import squared_error
 from support.comparing import invoke, picture, refused, table_of
+from support.later import later
 
 ALL = "svd,svd-patch,pca,pca-patches,kmeans,jpeg,webp,lossless"
 
@@ -62,6 +63,7 @@ def test_bytes_are_matched_as_near_as_each_method_comes(image: Path) -> None:
         assert row["bytes"] == pytest.approx(want, rel=0.25)
 
 
+@pytest.mark.slow
 def test_psnr_is_matched_too(image: Path) -> None:
     _, found = table_of(
         image, "--codecs", "svd,kmeans,jpeg,webp", "--match", "psnr", "--target", "30"
@@ -167,8 +169,8 @@ def test_a_method_that_fails_on_its_way_leaves_the_others_be() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "dtype"),
-    [((1, 1), np.uint16), ((1, 1, 3), np.uint8), ((2, 3, 3), np.uint8), ((1, 40), np.uint8),
-     ((20, 30, 5), np.uint8)],
+    [later((1, 1), np.uint16), ((1, 1, 3), np.uint8), later((2, 3, 3), np.uint8),
+     later((1, 40), np.uint8), later((20, 30, 5), np.uint8)],
 )  # fmt: skip
 def test_tiny_and_odd_pictures_are_drawn_too(
     tmp_path: Path, shape: tuple[int, ...], dtype: type
@@ -179,7 +181,7 @@ def test_tiny_and_odd_pictures_are_drawn_too(
     assert result.exit_code == 0, repr(result.exception)
 
 
-@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("level", [0, later(255)])
 def test_constant_pictures_are_drawn_too(tmp_path: Path, level: int) -> None:
     path = tmp_path / "flat.png"
     write_image(path, np.full((20, 30, 3), level, np.uint8))
@@ -240,6 +242,7 @@ def test_the_progress_bar_ends_full() -> None:
     assert len(steps) == want
 
 
+@pytest.mark.slow
 def test_the_run_over_ranks_has_a_page_too(image: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = invoke(image, "--ranks", "8,2", "--out", tmp_path, "--html", page)

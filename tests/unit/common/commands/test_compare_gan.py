@@ -42,6 +42,7 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_gan_is_compared_at_the_label_that_is_named(image: Path, two_cameras: Path) -> None:
     _, found = table_of(
         image, "--codecs", "gan,jpeg", "--model", two_cameras, "--label", "belt", "--target", "2"

@@ -67,6 +67,7 @@ def test_a_port_that_was_taken_meanwhile_is_changed_for_another(
     assert run.sent["grabbed"] == 9
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_free_port_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

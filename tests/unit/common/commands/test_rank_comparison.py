@@ -24,6 +24,7 @@ from rankcast.commands.compare.reference_format import FORMATS, JPEG, WEBP, Refe
 from rankcast.errors import ImageFileError, RankcastError, SettingsError
 from rankcast.images import read_image, write_image
 from support.comparing import invoke, picture, refused, table_of
+from support.later import later
 
 
 @pytest.fixture
@@ -87,6 +88,7 @@ def test_the_tenth_of_the_article_is_coded_beside_the_ranks_asked_for(image: Pat
     assert f"-> {article['bytes']:,}" in " ".join(output.split())
 
 
+@pytest.mark.slow
 def test_a_grey_run_has_one_channel_and_names_its_files_so(image: Path, tmp_path: Path) -> None:
     result = invoke(image, "--grey", "--ranks", "4", "--out", tmp_path)
     assert result.exit_code == 0, repr(result.exception)
@@ -107,8 +109,8 @@ def test_16_bit_pictures_are_compared_and_the_missing_references_named(tmp_path:
 
 @pytest.mark.parametrize(
     ("shape", "dtype"),
-    [((1, 1), np.uint16), ((1, 1, 3), np.uint8), ((2, 3, 3), np.uint8), ((1, 40), np.uint8),
-     ((40, 1, 3), np.uint16)],
+    [((1, 1), np.uint16), later((1, 1, 3), np.uint8), later((2, 3, 3), np.uint8),
+     later((1, 40), np.uint8), later((40, 1, 3), np.uint16)],
 )  # fmt: skip
 def test_tiny_pictures_are_drawn_too(tmp_path: Path, shape: tuple[int, ...], dtype: type) -> None:
     path = tmp_path / "tiny.png"
@@ -118,7 +120,7 @@ def test_tiny_pictures_are_drawn_too(tmp_path: Path, shape: tuple[int, ...], dty
     assert "above the" in result.output
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (0, 0, 200)])
+@pytest.mark.parametrize("colour", [(0, 0, 0), later((255, 255, 255)), later((0, 0, 200))])
 def test_constant_pictures_are_drawn_too_and_their_few_singular_values_named(
     tmp_path: Path, colour: tuple[int, int, int]
 ) -> None:
@@ -129,6 +131,7 @@ def test_constant_pictures_are_drawn_too_and_their_few_singular_values_named(
     assert "fewer singular values kept than requested: rank 10" in result.output
 
 
+@pytest.mark.slow
 def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "five.tiff"
     write_image(path, picture((20, 30, 5)))
@@ -307,6 +310,7 @@ def test_a_panel_of_any_picture_has_a_sensible_size(height: int, width: int) -> 
     assert shown_width * shown_height <= 1.01 * gallery.PANEL_AREA
 
 
+@pytest.mark.slow
 def test_a_plot_that_cannot_be_written_leaves_nothing(image: Path, tmp_path: Path) -> None:
     result = rank_comparison.compare_ranks(read_image(image), choose_codec(None, []), [2])
     folder = tmp_path / "plot.png"

@@ -18,6 +18,7 @@ from rankcast.commands.service.manager import SystemdManager
 from rankcast.commands.service.unit import MARK, check_visible, service_command, unit_text
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.net import Role, authorize, new_key
+from support.later import later
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no systemd on Windows")
 
@@ -137,7 +138,7 @@ def test_what_a_service_could_not_use_is_refused(
     assert units(home) == []
 
 
-@pytest.mark.parametrize("folder", [".local/state/rankcast", ".config/rankcast"])
+@pytest.mark.parametrize("folder", [".local/state/rankcast", later(".config/rankcast")])
 def test_relative_paths_in_settings_start_where_the_service_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:

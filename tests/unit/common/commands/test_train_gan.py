@@ -155,6 +155,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     monkeypatch.setattr(Training, "_one_step", one_step)
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_leaves_the_model_of_its_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

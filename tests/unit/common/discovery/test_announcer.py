@@ -78,6 +78,7 @@ def test_what_changes_about_a_camera_is_announced_and_one_that_ends_is_not() -> 
         assert any(names() == ["left"] for _ in range(5))
 
 
+@pytest.mark.slow
 def test_thirty_two_cameras_are_found() -> None:
     cameras = [CameraFacts(f"cam{n:02}", "svd-patch", (640, 480)) for n in range(32)]
     with announcing(cameras, key=b"0" * 40):

@@ -110,6 +110,7 @@ def test_a_resumed_training_ends_as_the_one_that_never_stopped(tmp_path: Path) -
                 assert value.equal(wanted[name]), name
 
 
+@pytest.mark.slow
 def test_nothing_is_learned_from_frames_that_are_held_out() -> None:
     frames = clip(14)
     white = [np.full_like(frame, 255) for frame in frames[:4]]
@@ -188,6 +189,7 @@ def test_the_label_says_more_than_the_background() -> None:
         assert cost(camera, camera) < 0.98 * cost(1 - camera, camera)
 
 
+@pytest.mark.slow
 def test_more_minutes_do_not_send_the_discriminator_away(tmp_path: Path) -> None:
     footage = [Footage("belt", clip(10))]
     first = ticking(footage)

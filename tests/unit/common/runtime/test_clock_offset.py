@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def ping(estimate: ClockOffset, remote: Remote, t0: int, way: int, back: int, he
     return t3
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(
     pings,

@@ -137,6 +137,7 @@ def test_every_camera_of_a_long_list_is_subscribed_in_live_mode_too() -> None:
     assert not missing
 
 
+@pytest.mark.slow
 def test_a_sender_that_changes_its_mind_all_the_time_does_not_fill_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -220,6 +221,7 @@ def test_a_session_that_libzmq_gave_up_is_replaced_at_once() -> None:
     assert time.monotonic() - started < 3.0, "long before silence would be noticed"
 
 
+@pytest.mark.slow
 def test_a_session_that_ends_over_every_picture_is_replaced_less_and_less_often() -> None:
     """Each new one is a viewer that joins: all the others pay for its key frame."""
     address, limits = free_address(), Limits(max_packet_bytes=4096)
@@ -378,6 +380,7 @@ def test_what_is_said_follows_from_which_end_finds_the_other_without_keys(
     assert subscriber.states[0].state is state
 
 
+@pytest.mark.slow
 def test_another_service_on_the_port_is_said_when_the_wait_is_over() -> None:
     with sockets.socket() as listener:
         listener.bind(("127.0.0.1", 0))

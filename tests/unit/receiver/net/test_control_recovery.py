@@ -144,6 +144,7 @@ def test_a_control_port_that_changes_is_followed_whenever_it_does_also_from_off_
             wait(lambda: control_of(subscriber) == (others[0], True), 6.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("controls", [("", "other"), ("off", "")])
 def test_a_sender_that_returns_with_another_control_channel_is_followed(
     controls: tuple[str, ...],

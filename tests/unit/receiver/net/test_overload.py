@@ -86,6 +86,7 @@ def test_what_arrives_during_a_long_turn_is_all_read_before_the_next_one(
     assert shown == [0, 100]
 
 
+@pytest.mark.slow
 def test_a_decoder_slower_than_the_stream_shows_less_but_nothing_old(
     slow_decoder: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:

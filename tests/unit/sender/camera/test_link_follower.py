@@ -262,6 +262,7 @@ def test_whatever_is_reported_the_rate_stays_within_its_limits_and_changes_slowl
         rate = after
 
 
+@pytest.mark.slow
 @given(st.floats(3e5, 3.5e6), st.integers(1, 4))
 def test_any_link_within_the_limits_is_found_and_left_again(link: float, count: int) -> None:
     viewers = [Viewer(b"%d" % n, link) for n in range(count)]

@@ -90,6 +90,7 @@ def test_the_system_s_python_grabs_without_numpy_and_without_rankcast(
     assert [frame.pixels.shape for frame in frames] == [(512, 512)] * 3
 
 
+@pytest.mark.slow
 def test_a_camera_that_another_program_holds_is_named_as_such() -> None:
     with fake_gige(), opened("aravis:RC01") as holder:
         next(iter(holder))

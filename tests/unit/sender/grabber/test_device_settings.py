@@ -51,6 +51,7 @@ def test_a_read_that_hangs_while_a_trigger_is_awaited_is_found_if_reads_return_b
         assert time.monotonic() - before_s < 2
 
 
+@pytest.mark.slow
 def test_reads_that_return_without_a_frame_are_no_failure_while_a_trigger_is_awaited() -> None:
     with grabbing("frame", trigger="on", polls=True, timeout_s=0.1) as source:
         trigger = threading.Timer(
@@ -86,6 +87,7 @@ def test_settings_are_changed_while_it_runs_and_read_back() -> None:
         assert changed(source, width=99)[1].endswith("the sensor has 64 columns")
 
 
+@pytest.mark.slow
 def test_a_trigger_that_is_switched_off_leaves_the_device_its_time_for_a_frame() -> None:
     with grabbing("frame", trigger="on", interval_s=0.4, timeout_s=1.0) as source:
         off = threading.Timer(1.3, source.adjustments.ask, ({"trigger": "off"}, lambda *_: None))
@@ -94,6 +96,7 @@ def test_a_trigger_that_is_switched_off_leaves_the_device_its_time_for_a_frame()
         off.join()
 
 
+@pytest.mark.slow
 def test_a_slow_change_of_settings_is_no_silence() -> None:
     with grabbing("frame", interval_s=0.4, timeout_s=1.0, apply_s=1.3) as source:
         assert changed(source, gain=2.0)[1] == ""

@@ -152,6 +152,7 @@ print("ended")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("xvfb-run") and shutil.which("xdotool")),
     reason="xvfb-run and xdotool are not installed: the real window is not tested",
