@@ -252,6 +252,7 @@ def test_a_camera_that_is_not_there_is_tried_again_and_the_status_says_so() -> N
         stop(sender)
 
 
+@pytest.mark.slow
 def test_an_original_is_the_picture_that_was_grabbed(tmp_path: Path) -> None:
     address = free_address()
     picture = np.random.default_rng(3).integers(0, 65536, (48, 64), dtype=np.uint16)

@@ -124,6 +124,7 @@ def test_nobody_at_the_port_is_a_dead_sender_and_an_unknown_host_a_dead_network(
         assert (values["delivered"], values["published"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_a_wrong_camera_name_is_told_with_those_that_there_are(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     with sending(tmp_path, "--name", "left") as sender:

@@ -45,6 +45,7 @@ def word(driver: WebDriver) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_picture_moves_and_its_numbers_change(driver: WebDriver) -> None:
     with ExitStack() as stack:
         station = WebStation(stack)

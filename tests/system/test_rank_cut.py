@@ -37,7 +37,6 @@ def recorded_ranks(path: Path) -> set[tuple[int, ...]]:
         return {frame.coding.rank for frame in recording if frame.coding is not None}
 
 
-@pytest.mark.slow
 def test_a_receiver_records_and_reports_the_rank_that_it_keeps(tmp_path: Path) -> None:
     report, lines = streamed(tmp_path, "--codec", "svd", "--set", "codec.rank=72")
     assert (report["rank_min"], report["rank_max"]) == (18, 18)
@@ -63,6 +62,7 @@ def test_a_stream_without_bands_passes_whole_and_one_line_says_so(tmp_path: Path
     assert sum("not cut to rank 20: only packets of codec svd" in line for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_a_relay_passes_the_rank_on_that_it_keeps(tmp_path: Path) -> None:
     address, behind = free_address(), free_address()
     with (

@@ -326,6 +326,7 @@ return break_later
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [

@@ -30,6 +30,7 @@ READ_NS = 2_000_000
 """Two clocks are read one after the other, and a processor may be taken away in between."""
 
 
+@pytest.mark.slow
 def test_a_relay_that_is_connected_to_itself_says_so_and_ends(tmp_path: Path) -> None:
     address = free_address()
     with relaying(tmp_path, address, address=address) as relay:
@@ -101,6 +102,7 @@ def test_a_slow_viewer_behind_a_relay_slows_nobody(tmp_path: Path) -> None:
     assert set(report["lost"]) <= {"stopped"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [16, pytest.param(64, marks=pytest.mark.slow)])
 def test_many_cameras_go_through_one_relay(
     tmp_path: Path, figure: Callable[[str], None], count: int

@@ -110,6 +110,7 @@ def test_frames_of_last_year_are_live_and_young(tmp_path: Path) -> None:
     assert second == sorted(second)
 
 
+@pytest.mark.slow
 def test_the_original_spacing_is_kept_and_speed_divides_it(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     spans_s = []

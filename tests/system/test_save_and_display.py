@@ -81,6 +81,7 @@ def test_enough_saved_frames_end_with_0_also_with_a_window(tmp_path: Path) -> No
     assert report["balanced"]
 
 
+@pytest.mark.slow
 def test_a_recorder_beside_a_window_records_what_the_window_may_skip(tmp_path: Path) -> None:
     address, path = free_address(), tmp_path / "a.mcap"
     with (

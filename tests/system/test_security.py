@@ -311,6 +311,7 @@ def test_the_servers_key_is_changed_while_viewers_hold_both(
             viewer.wait_more(5)
 
 
+@pytest.mark.slow
 def test_roles_are_kept_on_the_control_channel(station: KeyedStation) -> None:
     station.make("viewer1")
     station.make("chief", Role.OPERATOR)

@@ -146,7 +146,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
             marks=pytest.mark.slow,
         ),
         later("receive", "receive", "rankcast_receiver.net.connection:Connection.tick", 20),
-        (
+        later(
             "receive",
             "decode",
             "rankcast_receiver.stream.stream_decoder:StreamDecoder.decode",

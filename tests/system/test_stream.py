@@ -102,6 +102,7 @@ def test_svd_frames_arrive_as_themselves_and_say_that_they_are_lossy(tmp_path: P
         )
 
 
+@pytest.mark.slow
 def test_receive_stops_after_the_wanted_frames_and_the_first_comes_soon_after_its_start(
     tmp_path: Path,
 ) -> None:
@@ -122,6 +123,7 @@ def test_receive_stops_after_the_wanted_frames_and_the_first_comes_soon_after_it
     assert read_report(report)["balanced"]
 
 
+@pytest.mark.slow
 def test_fewer_frames_than_wanted_is_exit_4(tmp_path: Path) -> None:
     address = free_address()
     with (

@@ -52,6 +52,7 @@ def test_gan_is_compared_at_the_label_that_is_named(image: Path, two_cameras: Pa
     assert found["left_out"] == []
 
 
+@pytest.mark.slow
 def test_the_bytes_of_the_model_and_its_training_stand_beside_those_of_gan(
     image: Path, two_cameras: Path, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_the_bytes_of_the_model_and_its_training_stand_beside_those_of_gan(
     assert "a model of" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -86,6 +88,7 @@ def test_a_label_that_the_model_does_not_know_ends_the_command(
     assert words in str(error)
 
 
+@pytest.mark.slow
 def test_a_camera_of_another_size_leaves_gan_out_and_the_others_be(
     image: Path, two_cameras: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_pictures_are_scaled_and_turned_grey(folder: Path, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_clip_is_read_too(data: Path) -> None:
     clip = data / "video" / "bottle-detection.mp4"
     found = read_pictures([clip], grey=True, size=(28, 28))

@@ -17,6 +17,7 @@ from rankcast.frame import Frame
 from rankcast_receiver.sinks import save, saved_files
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
 from rankcast_receiver.sinks.saved_files import RetentionLimits, SavedFiles
+from support.later import later
 
 DAY_NS = 86_400 * 10**9
 
@@ -104,7 +105,7 @@ def test_without_limits_saving_keeps_nothing_in_memory(
     assert sorted(grown)[1] < 2000, "a byte a file"
 
 
-@pytest.mark.parametrize("limits", [RetentionLimits(), RetentionLimits(max_age_s=1e6)])
+@pytest.mark.parametrize("limits", [later(RetentionLimits()), RetentionLimits(max_age_s=1e6)])
 def test_a_folder_of_many_files_takes_constant_memory(
     tmp_path: Path, limits: RetentionLimits
 ) -> None:
