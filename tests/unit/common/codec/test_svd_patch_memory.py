@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.later import later
+
 pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(sys.platform != "linux", reason="guarded memory needs mprotect"),
@@ -24,7 +26,6 @@ from support.guarded import guard
 from support.moving_scene import noisy, scene
 from test_codecs_bad_input import STREAMS, assault, coded
 from test_svd_patch_golden import decode_golden, golden_files
-from support.later import later
 guard(encoder, engine, picture, units, behind={behind})
 def guarded_coder(contexts):
     coder = picture.np.zeros(rangecoder.REGISTERS + contexts, np.int64)
