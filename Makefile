@@ -37,7 +37,7 @@ lint: setup  ## run ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## run lint and all quick tests, 12 minutes on two cores
+test: lint  ## run lint and all quick tests, 7 minutes on two cores
 	$(BIN)/python -m pytest -m "not slow" -n 4 --dist worksteal
 
 test-all: lint  ## run lint and all tests, including slow ones
