@@ -11,8 +11,8 @@ from typing import Final
 TOPIC_BYTES: Final = 32
 """Each topic counts for so many bytes more than it has: short ones take memory too."""
 NOTICED_S: Final = 1.0
-"""A thread beside this one notes when a connection was accepted: it may be so much later than the
-first topics of that connection."""
+"""A separate thread notes when a connection was accepted, up to so long after its first topics were
+read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +21,7 @@ class Holder:
 
     descriptor: int
     accepted_s: float
-    """Tells it from an older connection with its descriptor; 0 before it was noted."""
+    """Distinguishes it from an older connection with its descriptor; 0 before it was noted."""
     owner: str
     """Its key or, without keys, its address."""
     topics: dict[bytes, float] = field(default_factory=dict)
@@ -64,9 +64,10 @@ class ForeignTopics:
             holder = self._holders.get(descriptor)
         if holder is None:
             holder = self._holders[descriptor] = Holder(descriptor, accepted_s, identify())
-        if topic in holder.topics:
-            return
+        is_known = topic in holder.topics
         holder.topics[topic] = self._now_s()
+        if is_known:
+            return
         holder.sent_bytes += len(topic)
         size = len(topic) + TOPIC_BYTES
         if not holder.ended:

@@ -44,11 +44,10 @@ SUBSCRIPTIONS_S: Final = 100
 SUBSCRIPTIONS_AT_ONCE: Final = 1000
 """Budget of one connection; libzmq follows further subscriptions, but nobody joins by them."""
 MAX_FOREIGN_BYTES_OF_ONE: Final = 32_768
-MAX_FOREIGN_BYTES: Final = 131_072
-"""Most bytes of topics that are not ours which one connection, and all of them, may hold. A viewer
-of 64 named cameras of another sender holds 16,000. libzmq needs 50 times as much memory, and walks
-through all topics in this thread whenever any connection ends: 14 ms for these, 110 for 1 MB, with
-which connections that came and went left the viewers no frames."""
+MAX_FOREIGN_BYTES: Final = 1_000_000
+"""Most bytes of topics that are not ours which one connection, and all of them, may hold: libzmq
+needs 50 times as much memory, and takes 110 ms to remove a connection while there are so many. A
+viewer of 64 named cameras of another sender holds 16,000."""
 INDIVIDUAL_S: Final = 0.5
 """A viewer sends its individual topic right behind the others."""
 MAX_PLAIN: Final = 10_000

@@ -14,7 +14,7 @@ from fuzz.zmtp.plan import Body, Depth, Ending, Plan
 
 TIMEOUT_S = 2.0
 OLD_TIMEOUT_S = 0.05
-"""Who speaks an older version gets a shorter greeting, without an end of the connection."""
+"""Who speaks an older version gets a shorter greeting, and the connection stays open."""
 MAX_ANSWER_BYTES = 65_536
 
 Seal = Callable[[bytes, int], bytes]

@@ -111,9 +111,8 @@ def _traffic(rng: random.Random, topics: tuple[bytes, ...]) -> list[Body]:
         elif kind == 3:
             bodies.append(Body(_command(rng), COMMAND))
         elif kind == 4:
-            bodies += [Body(rng.randbytes(rng.choice(LENGTHS)), MORE)] * rng.choices((1, 300), FEW)[
-                0
-            ]
+            (count,) = rng.choices((1, 300), FEW)
+            bodies += [Body(rng.randbytes(rng.choice(LENGTHS)), MORE)] * count
         elif kind == 5:
             bodies.append(Body(rng.randbytes(8), rng.choice((0, COMMAND)), rng.choice(LIES)))
         elif kind == 6:

@@ -114,6 +114,8 @@ class Tally:
     @property
     def shortfall(self) -> str:
         """Why this attack proves too little; empty if it proves enough."""
+        if not self.made:
+            return "no connection was made"
         if self.admitted < MIN_ADMITTED * self.meant:
             return f"only {self.admitted} of {self.meant} connections were admitted"
         if self.sent < MIN_SENT * self.made:
@@ -146,9 +148,10 @@ def address_of(seed: int) -> tuple[str, int]:
     """Return the loopback address that a connection comes from.
 
     A sender makes an address wait whose connections it has cut, which would slow the attack down to
-    50 connections a second: only every 256th has the usual address, each other one its own.
+    50 connections a second: only every 256th has the usual address, each other one its own. Other
+    systems than Linux have no more addresses than that.
     """
-    if seed % 256 == 0:
+    if seed % 256 == 0 or sys.platform != "linux":
         return "127.0.0.1", 0
     return f"127.{1 + seed // 65_536 % 250}.{seed // 256 % 256}.{seed % 256}", 0
 

@@ -65,6 +65,34 @@ def test_a_connection_keeps_the_topics_that_came_before_it_was_noted(before_s: f
     assert [topic for topic, _ in topics.found(lambda _: True)] == [b"first", b"second"]
 
 
+def test_a_topic_that_a_new_connection_repeats_is_its_own() -> None:
+    now_s = 1.0
+    topics = ForeignTopics(lambda: now_s)
+    topics.add(b"shared", 7, lambda: "anna", accepted_s=1.0)
+    topics.add(b"shared", 8, lambda: "bert", accepted_s=1.0)
+    now_s = 5.0  # the first connection has ended, which libzmq does not tell of a shared topic
+    topics.add(b"shared", 7, lambda: "anna", accepted_s=1.0)
+    topics.add(b"other", 7, lambda: "anna", accepted_s=5.1)
+    holder = topics.of(7)
+    assert holder is not None
+    assert set(holder.topics) == {b"shared", b"other"}
+
+
+def test_what_is_forgotten_in_part_counts_no_more() -> None:
+    now_s = 1.0
+    topics = ForeignTopics(lambda: now_s)
+    topics.add(b"old" * 10, 7, lambda: "anna", accepted_s=1.0)
+    now_s = 5.0
+    topics.add(b"new", 7, lambda: "anna", accepted_s=1.0)
+    topics.add(b"newer", 7, lambda: "anna", accepted_s=5.1)
+    assert topics.bytes == topics.live_bytes == 8 + 2 * TOPIC_BYTES
+    ended = topics.of(7)
+    assert ended is not None
+    topics.end(ended)
+    topics.add(b"newest", 7, lambda: "anna", accepted_s=9.0)
+    assert topics.bytes == topics.live_bytes == 6 + TOPIC_BYTES
+
+
 def test_the_owner_that_holds_most_comes_first_and_of_it_the_largest_connection() -> None:
     topics = ForeignTopics()
     for descriptor, owner, count in ((1, "anna", 5), (2, "mallory", 3), (3, "mallory", 4)):

@@ -47,7 +47,7 @@ typedef struct {
     i32 rank;           /* rows and columns of a core of 8 that may be coded */
     i32 effort;
     Vector found;       /* where the last search for a displacement ended */
-    f64 distortion;     /* of the decided patch as its cost has it, if it is not skipped */
+    f64 distortion;     /* in the cost of the decided patch; undefined if that is skipped */
 
     u8 still[CELL_UNITS][CELL_UNITS];
     Planned plan[CELL_UNITS][CELL_UNITS];

@@ -73,12 +73,13 @@ INLINE i32 kept_side(const Encoder *e, i32 size) {
     return size == SIZE_8 ? e->rank : min_i32(e->rank << size, CODED_SIDE);
 }
 
-/* Steps a sample below which a mean that the factors shrink is lost in what quantising costs. */
+/* Loss of a mean, in steps a sample, below which quantising costs more. */
 static const f32 SHRUNK_STEPS = 0.25f;
 
 /* Undo what the rounded entries of the factors take from a mean on the way there and back: where
- * nothing is near, the prediction is the middle of 16 bits, and samples of ten bits would be rebuilt
- * nine levels off. */
+ * nothing is near, the prediction is the middle of 16 bits, and samples of ten bits would be
+ * rebuilt nine levels off. With factors of the plane's own it is the leading entry of the core.
+ * The energy of the residual stays as it was: a cost then leaves out what lies outside the core. */
 INLINE void restore_mean(Encoder *e, i32 size) {
     const f32 *left = e->left_t_real + size * CELL * CELL;
     const f32 *right = e->right_real + size * CELL * CELL;
