@@ -127,7 +127,6 @@ def test_a_viewer_on_a_link_too_thin_for_the_stream_adds_at_most_30_percent(
     assert beside < MOST_BYTES * alone
 
 
-@pytest.mark.slow
 def test_beside_a_hostile_viewer_joining_takes_at_most_2_3_s_and_without_one_300_ms(
     tmp_path: Path, figure: Figure
 ) -> None:

@@ -22,7 +22,6 @@ BYTES_S = 115_000
 """Raw pictures of 19.2 kB need 576 kB/s: a fifth of it."""
 
 
-@pytest.mark.slow
 def test_a_receiver_that_falls_behind_reconnects_and_counts_the_loss(
     tmp_path: Path, figure: Figure
 ) -> None:

@@ -70,7 +70,6 @@ def check(camera: KeptCamera, viewer: ViewerThread, gap_s: float) -> None:
     assert published.entered == published.passed + sum(published.lost.values())
 
 
-@pytest.mark.slow
 def test_a_killed_server_of_the_sender_costs_less_than_two_seconds(cluster: NatsCluster) -> None:
     camera, viewer, _ = watch_a_fault(cluster, (0, 1), lambda: 0, signal.SIGKILL)
     check(camera, viewer, GAP_S)

@@ -37,7 +37,6 @@ scale = "1/2"
 """
 
 
-@pytest.mark.slow
 def test_a_key_of_one_camera_sees_and_catches_up_with_that_one_alone(tmp_path: Path) -> None:
     station = KeyedStation(tmp_path)
     for name in ("anna", "boss"):

@@ -204,7 +204,6 @@ def test_a_station_with_a_key_never_talks_to_one_without(
     assert "uses no keys" in done.stderr
 
 
-@pytest.mark.slow
 def test_a_revoked_viewer_is_out_within_three_seconds_and_the_other_goes_on(
     station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
@@ -311,7 +310,6 @@ def test_the_servers_key_is_changed_while_viewers_hold_both(
             viewer.wait_more(5)
 
 
-@pytest.mark.slow
 def test_roles_are_kept_on_the_control_channel(station: KeyedStation) -> None:
     station.make("viewer1")
     station.make("chief", Role.OPERATOR)

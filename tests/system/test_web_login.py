@@ -62,7 +62,6 @@ def test_the_token_opens_the_page_that_was_asked_for(driver: WebDriver, url: str
     assert driver.current_url == f"{url}#camera=cam"
 
 
-@pytest.mark.slow
 def test_a_wrong_token_is_told_and_asked_for_again(driver: WebDriver, url: str) -> None:
     ask_for_camera(driver, url)
     give(driver, "wrong")
