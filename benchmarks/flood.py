@@ -5,11 +5,11 @@
 A real sender streams to two viewers over loopback, while a separate process attacks both of its
 ports in several ways, one after the other. With keys, this process first has none that is
 authorised, then one of its own: it floods the ports with subscriptions, requests and pings, and
-then stays just below all limits. Without keys, it floods them over one connection and over many.
-The last four last ten minutes each. Memory is the peak resident size during the attack over the
-median before it; frames are those that the viewers received, as a share of those produced
-meanwhile. Only what was sent over an established connection counts, and an attack that achieved too
-little proves nothing and fails.
+then stays just below all limits. Without keys, it floods them over one connection and over many, or
+lets connections come and go while others hold many topics. The last five last ten minutes each.
+Memory is the peak resident size during the attack over the median before it; frames are those that
+the viewers received, as a share of those produced meanwhile. Only what was sent over an established
+connection counts, and an attack that achieved too little proves nothing and fails.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from flood_attacks import (
     endless_parts,
     half_open,
     junk,
+    leavers,
     open_peer,
     plain_subscriptions,
     polite_peer,
@@ -98,6 +99,7 @@ ATTACKS: Final[Mapping[str, Attack]] = {
         Attack(polite_peer, 500, admitted=True),
         Attack(open_peer, 1000, keys=False, admitted=True),
         Attack(crowd, 500, keys=False, admitted=True),
+        Attack(leavers, 0.2, keys=False, admitted=True),
     )
 }
 
@@ -293,7 +295,8 @@ def main() -> int:
         f" both ports for {seconds:.0f} s each way by a process without an authorised key, and for"
         f" {admitted_s:.0f} s by one with a key, which floods (`admitted peer`) or stays below all"
         f" limits (`polite peer`). Then the same without keys, over one connection (`open peer`)"
-        f" and over {CROWD} to each port (`crowd`).",
+        f" and over {CROWD} to each port (`crowd`), and with connections that come and go while"
+        f" others hold many topics (`leavers`).",
         rounded(rows(run(seconds, admitted_s))),
         quick=options.quick,
     )

@@ -30,6 +30,9 @@ MOST_TOPICS: Final = 200
 bytes: 540 MB for a crowd."""
 CROWD: Final = 60
 """Connections of a crowd; the sender has 64 of one address."""
+HOLDERS: Final = 30
+HELD_TOPICS: Final = 8
+"""Of each of them: 216 kB together, which is allowed."""
 POLITE_S: Final = {"keyframe": 900, "ping": 18, "status": 18}
 """Requests a second of a polite peer, all below the budgets of one connection."""
 POLITE_JOINS_S: Final = 90
@@ -293,4 +296,26 @@ def crowd(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
         done += sum(peer.sent for peer in joins + asks)
         for peer in joins + asks:
             peer.close()
+    return done
+
+
+def leavers(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
+    """Hold many topics over some connections, and let others come and go without a pause.
+
+    libzmq searches all topics whenever a connection ends. This peer counts those that it made.
+    """
+    with zmq.Context() as context:
+        holders = [Peer(context, ports[0], keys, True) for _ in range(HOLDERS)]
+        until, done = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            for holder in holders:
+                if holder.is_up() and holder.sent < HELD_TOPICS:
+                    holder.subscribe(os.urandom(900))
+            leaver = Peer(context, ports[0], keys, True)
+            leaver.wait_up(RENEW_S)
+            leaver.subscribe(b"gone")
+            leaver.close()
+            done += 1
+        for holder in holders:
+            holder.close()
     return done

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from rankcast.net import (
     DEFAULT_ENDPOINT,
     LOSSLESS_UNACKNOWLEDGED_MS,
     UNACKNOWLEDGED_MS,
+    ZAP_DOMAIN,
     SocketOptions,
     check_endpoint,
     check_exposure,
@@ -168,13 +168,13 @@ class SenderSockets:
                 )  # fmt: skip
         self._authorized = None if options.authorized is None else Path(options.authorized)
         self._authenticator: Authenticator | None = None
-        self._withholding = threading.Lock()
         self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._control: ControlThread | None = None
         self._closed = False
         self._has_substreams = self._started = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
         self._guard = ConnectionGuard(options.max_connections)
+        connection = replace(connection, zap_domain=ZAP_DOMAIN)
         ban: Ban | None = None if self._authorized is None else self._ban
         # Created last: the only resource that the constructor opens.
         self.context: Context = new_context()
@@ -271,8 +271,12 @@ class SenderSockets:
             If an address cannot be bound.
         """
         self._started = True
+        # Before any socket is bound: libzmq asks the authenticator about every connection.
+        authenticator = Authenticator(self.context, self._authorized, self._guard.admits)
+        authenticator.on_revoked(self.rebind)
+        authenticator.start()
+        self._authenticator = authenticator
         if self._authorized is not None or self._has_substreams:
-            # Before any socket is bound: libzmq asks the authenticator about every connection.
             self._withhold()
         self._guard.start(self.context)
         self.xpub.start()
@@ -373,14 +377,8 @@ class SenderSockets:
         self.xpub.add(channel)
 
     def _withhold(self) -> None:
-        """Have an authenticator, which tells whose the subscriptions are."""
-        with self._withholding:  # the first substreams of two cameras may come at once
-            if self._authenticator is not None:
-                return
-            authenticator = Authenticator(self.context, self._authorized)
-            authenticator.on_revoked(self.rebind)
-            authenticator.start()
-            self.xpub.rights = self._authenticator = authenticator
+        """Have the frames socket ask whose the subscriptions are."""
+        self.xpub.rights = self._authenticator
 
     def _ban(self, user: str, reason: str) -> None:
         if self._authenticator is not None:

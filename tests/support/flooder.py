@@ -2,7 +2,7 @@
 
 python flooder.py PORT KIND SECONDS [SECRET PUBLIC SERVER]
 
-PORT is that of the frames for `subscriptions` and `crowd`, else that of control.
+PORT is that of the frames for `subscriptions`, `crowd` and `leavers`, else that of control.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ KINDS = ("subscriptions", "requests", "pings")
 
 CROWD = 10
 """Connections of a crowd."""
+HOLDERS = 30
+HELD_TOPICS = 8
+"""Of each of them: 216 kB together, which is allowed."""
 
 
 def open_socket(
@@ -99,6 +102,24 @@ def flood_with_a_crowd(port: int, seconds: float, keys: list[str]) -> int:
     return sent
 
 
+def come_and_go(port: int, seconds: float, keys: list[str]) -> int:
+    """Hold many topics over some connections, and let others come and go without a pause."""
+    ends, done = time.monotonic() + seconds, 0
+    holders = [open_socket(port, "subscriptions", keys) for _ in range(HOLDERS)]
+    for holder in holders:
+        for _ in range(HELD_TOPICS):
+            holder.setsockopt(zmq.SUBSCRIBE, os.urandom(900))
+    while time.monotonic() < ends:
+        with open_socket(port, "subscriptions", keys) as leaver:
+            leaver.setsockopt(zmq.SUBSCRIBE, b"\0gone")
+            with leaver.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
+                done += monitor.poll(100)
+                leaver.disable_monitor()
+    for holder in holders:
+        holder.close()
+    return done
+
+
 def drain(socket: zmq.Socket[Any]) -> None:
     """Take what has come."""
     with suppress(zmq.Again):
@@ -125,6 +146,8 @@ if __name__ == "__main__":
     at, what, lasts, its_keys = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:]
     if what == "crowd":
         count = flood_with_a_crowd(at, lasts, its_keys)
+    elif what == "leavers":
+        count = come_and_go(at, lasts, its_keys)
     else:
         count = flood(at, what, lasts, its_keys)
     sys.stdout.write(f"{count}\n")

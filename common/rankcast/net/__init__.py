@@ -30,11 +30,13 @@ from rankcast.net.socket_thread import SocketThread
 from rankcast.net.traffic import HAS_TCP_INFO, borrowed, message_bytes, received_bytes
 from rankcast.net.transport import (
     CONTROL_PORT_OFFSET,
+    CONTROL_ZAP_DOMAIN,
     DEFAULT_ENDPOINT,
     LOSSLESS_UNACKNOWLEDGED_MS,
     SUBSCRIPTION_BYTES,
     UNACKNOWLEDGED_MS,
     ZAP_DOMAIN,
+    ZAP_DOMAINS,
     CurveClient,
     SocketOptions,
     check_endpoint,
@@ -53,6 +55,7 @@ from rankcast.net.wakeup import Wakeup
 
 __all__ = [
     "CONTROL_PORT_OFFSET",
+    "CONTROL_ZAP_DOMAIN",
     "DEFAULT_ENDPOINT",
     "HAS_TCP_INFO",
     "KNOWN_CAMERAS",
@@ -62,6 +65,7 @@ __all__ = [
     "UNACKNOWLEDGED_MS",
     "Z85_CHARS",
     "ZAP_DOMAIN",
+    "ZAP_DOMAINS",
     "Authorized",
     "AuthorizedKey",
     "ControlClient",

@@ -36,6 +36,9 @@ SUBSCRIPTION_BYTES: Final = 1024
 ZAP_DOMAIN: Final = b"rankcast"
 """A non-empty domain, because otherwise libzmq would accept every key while no authenticator
 runs."""
+CONTROL_ZAP_DOMAIN: Final = b"rankcast-control"
+"""The same of a control socket, where fewer limits hold."""
+ZAP_DOMAINS: Final = (ZAP_DOMAIN, CONTROL_ZAP_DOMAIN)
 LEAST_LIBZMQ: Final = (4, 3, 5)
 DESCRIPTORS: Final = 32
 """Free file descriptors that a context needs: libzmq aborts the process if it cannot open one. Two
@@ -84,7 +87,11 @@ class SocketOptions:
     """TCP closes a connection whose data stay unacknowledged for this long, and discards what it
     would deliver late; 0 selects the system's limit, about fifteen minutes."""
     curve: CurveServer | CurveClient | None = None
-    """CURVE keys; without them traffic is unencrypted and every connection is accepted."""
+    """CURVE keys; without them traffic is unencrypted."""
+    zap_domain: bytes = b""
+    """libzmq asks the authenticator of the context about each connection, in this domain, and
+    accepts none without one. With the keys of a server it always does, by default in `ZAP_DOMAIN`.
+    """
 
 
 def new_context() -> zmq.Context[zmq.Socket[bytes]]:
@@ -163,6 +170,10 @@ def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
         socket.setsockopt(zmq.IPV6, 1)
     if options.curve is not None:
         _set_keys(socket, options.curve)
+    if options.zap_domain or isinstance(options.curve, CurveServer):
+        # Without enforcement, a sender whose authenticator has ended would accept everybody.
+        socket.setsockopt(zmq.ZAP_DOMAIN, options.zap_domain or ZAP_DOMAIN)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
 def _set_keys(socket: zmq.Socket[Any], keys: CurveServer | CurveClient) -> None:
@@ -173,9 +184,6 @@ def _set_keys(socket: zmq.Socket[Any], keys: CurveServer | CurveClient) -> None:
         socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server_public)
         return
     socket.setsockopt(zmq.CURVE_SERVER, 1)
-    # Without enforcement, a sender whose authenticator has ended would accept every key.
-    socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
 def check_curve() -> None:

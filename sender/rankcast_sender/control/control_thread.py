@@ -15,6 +15,7 @@ import zmq
 
 from rankcast.errors import WireError
 from rankcast.net import (
+    CONTROL_ZAP_DOMAIN,
     UNACKNOWLEDGED_MS,
     SocketOptions,
     SocketThread,
@@ -121,6 +122,7 @@ class ControlThread:
             options,
             queue_messages=QUEUE_MESSAGES,
             max_message_bytes=MAX_REQUEST_BYTES,
+            zap_domain=CONTROL_ZAP_DOMAIN if options.zap_domain else b"",
             ipv6=is_ipv6(endpoint),
             # A client that never reads must not keep its replies in memory for long.
             unacknowledged_ms=UNACKNOWLEDGED_MS,

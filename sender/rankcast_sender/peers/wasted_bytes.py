@@ -1,4 +1,4 @@
-"""WastedBytes: what the connections of an address have cost that were closed for sending too much.
+"""WastedBytes: what the connections of each key or address have cost in vain.
 
 Without keys, a peer that was cut off connects again at once, and each time may send what is allowed
 before it is cut off again. With keys, its key is refused.
@@ -9,41 +9,69 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 MAX_BYTES: Final = 262_144
-"""An address that has wasted more gets no new connections until enough is forgotten."""
+"""Who has wasted more gets no new connections until enough is forgotten."""
 FORGOTTEN_BYTES_S: Final = 32_768
-MOST_S: Final = 60.0
-"""However much it was, all is forgotten by then."""
-MAX_ADDRESSES: Final = 4096
-"""Most addresses remembered; the one that wasted least recently is forgotten first."""
+FIRST_S: Final = 60.0
+MOST_S: Final = 600.0
+"""However much it was, all is forgotten by then: after a minute the first time, and after twice as
+long whenever it begins again too soon."""
+MAX_OWNERS: Final = 4096
+"""Most keys and addresses remembered; who wasted least recently is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one of them has wasted."""
+
+    bytes: float
+    at_s: float
+    """Time of `bytes`."""
+    all_s: float = FIRST_S
+    """Time in which all of it is forgotten."""
+    until_s: float = -MOST_S
+    """When it was forgotten last, or will be."""
+
+    def left(self, now_s: float) -> float:
+        rate = FORGOTTEN_BYTES_S * FIRST_S / self.all_s
+        return max(0.0, self.bytes - (now_s - self.at_s) * rate)
 
 
 class WastedBytes:
-    """A leaky bucket for each address; any thread may use it."""
+    """A leaky bucket for each key or address; any thread may use it."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._wasted: dict[str, tuple[float, float]] = {}
-        """Bytes of each address at a time, and that time."""
+        self._accounts: dict[str, _Account] = {}
 
-    def add(self, address: str, size: int) -> None:
-        """Note that a connection was closed which had sent so many bytes too many."""
+    def add(self, owner: str, size: int) -> None:
+        """Note that so many bytes were wasted."""
         with self._lock:
-            left = self._left(address) + size
-            # Put at the end, so that the order is that of the last cuts.
-            self._wasted.pop(address, None)
-            self._wasted[address] = min(left, MOST_S * FORGOTTEN_BYTES_S), self._now_s()
-            if len(self._wasted) > MAX_ADDRESSES:
-                del self._wasted[next(iter(self._wasted))]
+            now_s = self._now_s()
+            # Put at the end, so that the order is that of the last waste.
+            account = self._accounts.pop(owner, None) or _Account(0.0, now_s)
+            self._accounts[owner] = account
+            before = account.left(now_s)
+            if before <= MAX_BYTES < before + size:
+                again = now_s < account.until_s + account.all_s
+                account.all_s = min(MOST_S, 2 * account.all_s) if again else FIRST_S
+            account.bytes = min(before + size, FIRST_S * FORGOTTEN_BYTES_S)
+            account.at_s = now_s
+            if account.bytes > MAX_BYTES:
+                account.until_s = now_s + account.all_s
+            if len(self._accounts) > MAX_OWNERS:
+                del self._accounts[next(iter(self._accounts))]
 
-    def is_too_much(self, address: str) -> bool:
-        """Return True if new connections of an address are to be refused."""
+    def add_all(self, owner: str) -> None:
+        """Note that somebody is to wait, as long as who wasted any number of bytes."""
+        self.add(owner, round(FIRST_S * FORGOTTEN_BYTES_S))
+
+    def is_too_much(self, owner: str) -> bool:
+        """Return True if new connections of a key or address are to be refused."""
         with self._lock:
-            return self._left(address) > MAX_BYTES
-
-    def _left(self, address: str) -> float:
-        size, at_s = self._wasted.get(address, (0.0, 0.0))
-        return max(0.0, size - (self._now_s() - at_s) * FORGOTTEN_BYTES_S)
+            account = self._accounts.get(owner)
+            return account is not None and account.left(self._now_s()) > MAX_BYTES

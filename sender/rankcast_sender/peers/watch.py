@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from rankcast.net import message_bytes
@@ -17,6 +18,8 @@ ENDED_S: Final = 1.0
 """What a connection sent before it was shut down is read soon, or was lost with it."""
 MAX_CONNECTIONS: Final = 64
 """Most connections of one key or, without keys, one address to each socket, unless set."""
+
+MAX_COSTLY: Final = 1000
 
 Ban = Callable[[str, str], None]
 """Refuses a key; called with its user id and the reason, in any thread."""
@@ -50,7 +53,12 @@ class Watch:
     scissors: Scissors | None = None
     """Ends single connections; None where the system cannot."""
     wasted: WastedBytes = field(default_factory=WastedBytes)
-    """What was cut off of each address."""
+    """What was cut off of each address, and what the ends of connections have cost."""
+    foreign_bytes: Callable[[str], int] = lambda _: 0
+    """Tells how much the topics of a key or address count for that are no camera's; in any thread.
+    """
+    costly: deque[str] = field(default_factory=partial(deque, maxlen=MAX_COSTLY))
+    """Keys or addresses that connect again and again while they hold such topics."""
     users: dict[int, str] = field(default_factory=dict)
     """User id of the latest message of each descriptor, with keys."""
     taken: Counter[int] = field(default_factory=Counter)

@@ -7,6 +7,7 @@ decides. docs/adr/0011-keys.md explains why pyzmq's authenticator is not used.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,10 @@ class Authenticator:
         Context of the sockets to protect.
     folder : Path, optional
         Public keys, ``NAME.pub``; read again once a second, all files or none of them. None admits
-        everybody, without keys, and only numbers the connections.
+        everybody, without keys.
+    admits : callable
+        Whether a key, or the address if there are no keys, may connect for frames from an address
+        now.
 
     Raises
     ------
@@ -48,10 +52,15 @@ class Authenticator:
         If the folder cannot be read, or one of its files is malformed.
     """
 
-    def __init__(self, context: zmq.Context[Any], folder: Path | None) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        folder: Path | None,
+        admits: Callable[[str, str], bool] = lambda *_: True,
+    ) -> None:
         self._context = context
         self._folder = folder
-        self._policy = OpenPolicy() if folder is None else KeyPolicy(folder)
+        self._policy = OpenPolicy(admits) if folder is None else KeyPolicy(folder, admits)
         self._on_revoked: list[Callable[[], None]] = []
         self._thread = SocketThread("authenticator", self._run)
 
@@ -160,7 +169,8 @@ class Authenticator:
             self._thread.opened()
             poller = self._thread.poller(zap)
             next_reload_s = time.monotonic() + RELOAD_S
-            while not self._thread.stopping:
+            # A program that forgets to close its sender still ends.
+            while not self._thread.stopping and threading.main_thread().is_alive():
                 pause_s = max(0.0, next_reload_s - time.monotonic())
                 if zap in self._thread.poll(poller, pause_s):
                     zap.send_multipart(self._policy.judge(zap.recv_multipart()))

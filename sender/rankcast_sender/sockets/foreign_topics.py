@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 TOPIC_BYTES: Final = 32
-"""Each topic counts for so many bytes more than it has: short ones take memory too."""
+"""Each topic counts for so many bytes more than it has: short ones take memory too. Those of one
+byte count for nothing: there are 256, and every viewer of all cameras has 37 of them."""
 NOTICED_S: Final = 1.0
 """A separate thread notes when a connection was accepted, up to so long after its first topics were
 read."""
@@ -26,15 +27,12 @@ class Holder:
     """Its key or, without keys, its address."""
     topics: dict[bytes, float] = field(default_factory=dict)
     """When each of them came, monotonic."""
+    bytes: int = 0
+    """What they count for."""
     sent_bytes: int = 0
     """Size of these topics alone."""
     ended: bool = False
     """Shut down; libzmq has not given its topics up yet."""
-
-    @property
-    def bytes(self) -> int:
-        """What they count for."""
-        return self.sent_bytes + TOPIC_BYTES * len(self.topics)
 
 
 class ForeignTopics:
@@ -50,6 +48,8 @@ class ForeignTopics:
         """What all topics count for, each of them once."""
         self.live_bytes = 0
         """What the connections that were not shut down hold together."""
+        self.owned: Counter[str] = Counter()
+        """The same of each owner."""
         self._holders: dict[int, Holder] = {}
         self._of: dict[bytes, set[int]] = {}
         """Descriptors of the connections that hold a topic."""
@@ -68,10 +68,11 @@ class ForeignTopics:
         holder.topics[topic] = self._now_s()
         if is_known:
             return
+        size = _counted_bytes(topic)
         holder.sent_bytes += len(topic)
-        size = len(topic) + TOPIC_BYTES
+        holder.bytes += size
         if not holder.ended:
-            self.live_bytes += size
+            self._count(holder.owner, size)
         if topic not in self._of:
             self._of[topic] = set()
             self.bytes += size
@@ -86,7 +87,7 @@ class ForeignTopics:
         """Note that a connection was shut down: libzmq will give its topics up."""
         if not holder.ended:
             holder.ended = True
-            self.live_bytes -= holder.bytes
+            self._count(holder.owner, -holder.bytes)
 
     def forget(self, holder: Holder) -> None:
         """Forget what a connection holds."""
@@ -102,13 +103,20 @@ class ForeignTopics:
         topics = [topic for topic in self._of if wanted(topic)]
         return [(topic, self._holders[min(self._of[topic])]) for topic in topics]
 
-    def largest(self) -> list[Holder]:
-        """Return the connections that were not shut down, those of the largest owner first."""
-        live = [holder for holder in self._holders.values() if not holder.ended]
-        owned: Counter[str] = Counter()
-        for holder in live:
-            owned[holder.owner] += holder.bytes
-        return sorted(live, key=lambda holder: (-owned[holder.owner], -holder.bytes))
+    def largest(self, owner: str | None = None) -> list[Holder]:
+        """Return the connections that were not shut down, those of the largest owner first.
+
+        Parameters
+        ----------
+        owner : str, optional
+            Only its connections.
+        """
+        live = [
+            holder
+            for holder in self._holders.values()
+            if not holder.ended and owner in (None, holder.owner)
+        ]
+        return sorted(live, key=lambda holder: (-self.owned[holder.owner], -holder.bytes))
 
     def _forget_older(self, holder: Holder, owner: str, accepted_s: float) -> None:
         """Forget what an older connection held: one of another owner, or long before this one."""
@@ -118,12 +126,19 @@ class ForeignTopics:
                 self._drop(holder, topic)
         holder.accepted_s = accepted_s
 
+    def _count(self, owner: str, size: int) -> None:
+        self.live_bytes += size
+        self.owned[owner] += size
+        if not self.owned[owner]:
+            del self.owned[owner]
+
     def _drop(self, holder: Holder, topic: bytes) -> None:
-        size = len(topic) + TOPIC_BYTES
+        size = _counted_bytes(topic)
         holder.topics.pop(topic, None)
         holder.sent_bytes -= len(topic)
+        holder.bytes -= size
         if not holder.ended:
-            self.live_bytes -= size
+            self._count(holder.owner, -size)
         if not holder.topics:
             del self._holders[holder.descriptor]
         holders = self._of[topic]
@@ -131,3 +146,7 @@ class ForeignTopics:
         if not holders:
             del self._of[topic]
             self.bytes -= size
+
+
+def _counted_bytes(topic: bytes) -> int:
+    return len(topic) + TOPIC_BYTES if len(topic) > 1 else 0

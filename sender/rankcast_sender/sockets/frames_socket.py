@@ -8,7 +8,7 @@ from typing import Final
 
 import zmq
 
-from rankcast.net import ZAP_DOMAIN, SocketOptions, open_socket
+from rankcast.net import SocketOptions, open_socket
 from rankcast.wire import split_stream
 from rankcast_sender.sockets.binding import Context
 
@@ -35,10 +35,6 @@ def frames_socket(
     # Every viewer that joins gets a keyframe, even one without a topic of its own.
     xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
     xpub.setsockopt(zmq.XPUB_MANUAL, int(manual))
-    if manual and options.curve is None:
-        # Without keys libzmq asks about connections only if there is a domain.
-        xpub.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-        xpub.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
     # Viewers send little: a small buffer only slows a flood down.
     xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
     return xpub

@@ -13,7 +13,7 @@ from typing import Final
 from zmq.utils import z85
 
 from rankcast.errors import RankcastError, SettingsError
-from rankcast.net import ZAP_DOMAIN, Authorized, AuthorizedKey, load_authorized
+from rankcast.net import ZAP_DOMAIN, ZAP_DOMAINS, Authorized, AuthorizedKey, load_authorized
 from rankcast.runtime import LogLimiter
 from rankcast_sender.peers import CAN_TELL, Handshakes, user_id
 
@@ -62,8 +62,14 @@ class KeyPolicy:
         If the folder cannot be read, or one of its files is malformed.
     """
 
-    def __init__(self, folder: Path, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        admits: Callable[[str, str], bool] = lambda *_: True,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
+        self._admits = admits
         self._now_s = now_s
         self._bans: dict[bytes, _Ban] = {}
         """Only authorised keys, so that their number is bounded."""
@@ -118,12 +124,12 @@ class KeyPolicy:
         log.warning("the key of %s is refused for %.0f s: %s", key.name, length_s, reason)
 
     def judge(self, request: list[bytes]) -> list[bytes]:
-        """Answer one request of libzmq: 200 with a user id, or 400."""
+        """Answer one request of libzmq: 200 with a user id, 300 to come again, or 400."""
         if len(request) != 7 or request[0] != b"1.0":
             # Other mechanisms send a different number of credentials.
             return self._refusal(request, "a connection without CURVE")
         domain, address, mechanism, credential = request[2], request[3], request[5], request[6]
-        if domain != ZAP_DOMAIN or mechanism != b"CURVE" or len(credential) != CURVE_KEY_BYTES:
+        if domain not in ZAP_DOMAINS or mechanism != b"CURVE" or len(credential) != CURVE_KEY_BYTES:
             return self._refusal(request, "a connection without CURVE")
         public = z85.encode(credential)
         key = self._keys.find(public)
@@ -133,6 +139,8 @@ class KeyPolicy:
             return self._refusal(request, "")
         if key.cameras is not None and not self.enforces_cameras:
             return self._refusal(request, f"{key.name}, whose cameras are not in force yet,")
+        if domain == ZAP_DOMAIN and not self._admits(public.decode(), _text(address)):
+            return [b"1.0", request[1], b"300", b"too many connections", b"", b""]
         # A viewer's connections and reconnections share one log line.
         limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))
         if limiter.may_log():

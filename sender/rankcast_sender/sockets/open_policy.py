@@ -1,10 +1,11 @@
-"""OpenPolicy: admits everybody, and numbers the connections of a sender without keys."""
+"""OpenPolicy: admits the connections of a sender without keys, but for those of floods."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from rankcast.net import Z85_CHARS, ZAP_DOMAIN, AuthorizedKey
+from rankcast.net import Z85_CHARS, ZAP_DOMAIN, ZAP_DOMAINS, AuthorizedKey
 from rankcast_sender.peers import Handshakes, user_id
 from rankcast_sender.sockets.key_policy import KeyState
 
@@ -13,13 +14,22 @@ _NOBODY: Final = b"0" * Z85_CHARS
 
 
 class OpenPolicy:
-    """Answers for an address without keys, whose socket is in manual mode.
+    """Answers for addresses without keys.
 
-    The socket needs to know whose subscription it reads, so that libzmq asks about each connection
-    here too, and all it learns is a number.
+    Parameters
+    ----------
+    admits : callable
+        Whether an address may connect for frames now; called with it twice.
+
+    Notes
+    -----
+    libzmq holds nothing of a connection that is refused here. One that is shut down when it was
+    accepted may have completed its handshake already. A socket in manual mode needs to know whose
+    subscription it reads: it learns a number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, admits: Callable[[str, str], bool] = lambda *_: True) -> None:
+        self._admits = admits
         self.handshakes = Handshakes()
         self.enforces_cameras = False
         self.has_substreams = True
@@ -27,11 +37,14 @@ class OpenPolicy:
         self.state: Final = KeyState(0, 0, 0, "")
 
     def judge(self, request: list[bytes]) -> list[bytes]:
-        """Answer one request of libzmq: 200 with a user id."""
+        """Answer one request of libzmq: 200 with a user id, or 300: the peer may try again."""
         number = request[1] if len(request) > 1 else b""
-        if len(request) < 6 or request[2] != ZAP_DOMAIN or request[5] != b"NULL":
+        if len(request) < 6 or request[2] not in ZAP_DOMAINS or request[5] != b"NULL":
             return [b"1.0", number, b"400", b"this sender has no keys", b"", b""]
-        user = user_id(_NOBODY, self.handshakes.begin())
+        address = request[3].decode("ascii", "replace")
+        if request[2] == ZAP_DOMAIN and not self._admits(address, address):
+            return [b"1.0", number, b"300", b"too much from this address", b"", b""]
+        user = user_id(_NOBODY, self.handshakes.begin() if self.enforces_cameras else 0)
         return [b"1.0", number, b"200", b"OK", user, b""]
 
     def find(self, public: bytes) -> AuthorizedKey | None:

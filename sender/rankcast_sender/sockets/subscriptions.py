@@ -44,10 +44,11 @@ SUBSCRIPTIONS_S: Final = 100
 SUBSCRIPTIONS_AT_ONCE: Final = 1000
 """Budget of one connection; libzmq follows further subscriptions, but nobody joins by them."""
 MAX_FOREIGN_BYTES_OF_ONE: Final = 32_768
+MAX_FOREIGN_BYTES_OF_OWNER: Final = 393_216
 MAX_FOREIGN_BYTES: Final = 1_000_000
-"""Most bytes of topics that are not ours which one connection, and all of them, may hold: libzmq
-needs 50 times as much memory, and takes 110 ms to remove a connection while there are so many. A
-viewer of 64 named cameras of another sender holds 16,000."""
+"""Most bytes of topics that are not ours which one connection, those of one key or address, and all
+of them may hold: libzmq needs 50 times as much memory. A viewer of 64 named cameras of another
+sender holds 16,000."""
 INDIVIDUAL_S: Final = 0.5
 """A viewer sends its individual topic right behind the others."""
 MAX_PLAIN: Final = 10_000
@@ -147,6 +148,10 @@ class Subscriptions:
         mapping of str to set of bytes, or None
             Cameras that gained a viewer, and the topics by which they did.
         """
+        while watch.costly:
+            # libzmq searches what they hold for each of its connections that ends.
+            self._end_largest(watch.costly.popleft(), SMALL_FOREIGN_BYTES, watch,
+                              "and its connections end again and again")  # fmt: skip
         joined: dict[str, set[bytes]] | None = None
         for _ in range(MAX_READ):
             try:
@@ -208,12 +213,20 @@ class Subscriptions:
             watch.cut(descriptor, 0)
         return messages
 
+    def foreign_bytes(self, owner: str) -> int:
+        """Return what the foreign topics of an owner count for; any thread may call it."""
+        return self.audience.foreign.owned.get(owner, 0)
+
     def _limit_foreign(self, descriptor: int, watch: Watch) -> None:
         """End connections that hold too many topics which are no camera's."""
         foreign = self.audience.foreign
         own = foreign.of(descriptor)
         if own is not None and not own.ended and own.bytes > MAX_FOREIGN_BYTES_OF_ONE:
             self._end(own, watch, f"want at most {MAX_FOREIGN_BYTES_OF_ONE}")
+        if own is not None and foreign.owned[own.owner] > MAX_FOREIGN_BYTES_OF_OWNER:
+            whose = "key" if self._ban is not None else "address"
+            limit = f"want at most {MAX_FOREIGN_BYTES_OF_OWNER} of one {whose}"
+            self._end_largest(own.owner, MAX_FOREIGN_BYTES_OF_OWNER, watch, limit)
         if foreign.bytes <= MAX_FOREIGN_BYTES:
             self._is_crowded = False
             return
@@ -229,6 +242,14 @@ class Subscriptions:
                 self._end(
                     holder, watch, f"want at most {MAX_FOREIGN_BYTES} of all connections together"
                 )
+
+    def _end_largest(self, owner: str, most_bytes: int, watch: Watch, why: str) -> None:
+        """End connections of one owner, the largest first, until they hold at most `most_bytes`."""
+        foreign = self.audience.foreign
+        for holder in foreign.largest(owner):
+            if foreign.owned[owner] <= most_bytes:
+                return
+            self._end(holder, watch, why)
 
     def _end(self, holder: Holder, watch: Watch, limit: str) -> None:
         """End the connection of `holder`."""

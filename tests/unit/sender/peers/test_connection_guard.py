@@ -223,11 +223,50 @@ def test_an_address_that_is_cut_off_again_and_again_has_to_wait(
                 continue
         assert is_open(good)
         wait_for(lambda: guard.cut > cut)
-        guard._wasted._wasted.clear()
+        guard._wasted._accounts.clear()
         with peers(port, 1) as (later,):
             later.send(message(b"let in again"))
             while router.recv_multipart()[1] != b"let in again":
                 continue
+
+
+def comings(guard: ConnectionGuard, owner: str, address: str, most: int) -> int:
+    """Return how often it may connect, up to a limit."""
+    return next((count for count in range(most) if not guard.admits(owner, address)), most)
+
+
+def test_who_holds_many_topics_may_not_come_again_and_again(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    with (
+        guarded(context, router, port, ConnectionGuard(max_connections=5)) as (guard, watch),
+        peers(port, 1),
+    ):
+        wait_for(lambda: len(guard._connections) == 1)
+        assert comings(guard, "127.0.0.1", "127.0.0.1", 100) == 100
+        held = {"127.0.0.1": 5000}
+        watch.foreign_bytes = lambda owner: held.get(owner, 0)
+        assert comings(guard, "127.0.0.1", "127.0.0.1", 100) == 0
+        assert list(watch.costly) == ["127.0.0.1"]
+        assert comings(guard, "10.0.0.9", "10.0.0.9", 100) == 100
+        # It gave its topics up, and waits nevertheless.
+        held.clear()
+        assert comings(guard, "127.0.0.1", "127.0.0.1", 100) == 0
+
+
+def test_what_is_unread_of_a_connection_whose_key_is_not_known_yet_counts_for_its_address(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    def ban(user: str, reason: str) -> None:
+        pytest.fail(f"{user}: {reason}")
+
+    guard = ConnectionGuard(max_connections=5)
+    with guarded(context, router, port, guard, ban) as (_, watch), peers(port, 1) as (holder,):
+        holder.send(message(b"x" * 10_000))
+        wait_for(lambda: any(one.unread > 9000 for one in guard._connections.values()))
+        assert comings(guard, "the key of a neighbour", "10.0.0.8", 100) == 100
+        assert comings(guard, "its key", "127.0.0.1", 100) == 5
+        assert list(watch.costly) == ["its key"]
 
 
 @contextmanager

@@ -93,6 +93,32 @@ def test_what_is_forgotten_in_part_counts_no_more() -> None:
     assert topics.bytes == topics.live_bytes == 6 + TOPIC_BYTES
 
 
+def test_topics_of_one_byte_count_for_nothing() -> None:
+    topics = ForeignTopics()
+    for number in range(256):
+        topics.add(bytes([number]), 7, lambda: "anna")
+    holder = topics.of(7)
+    assert holder is not None
+    assert (holder.bytes, topics.bytes, topics.live_bytes, topics.owned["anna"]) == (0, 0, 0, 0)
+    assert len(topics.found(lambda _: True)) == 256
+    topics.end(holder)
+    topics.forget(holder)
+    assert topics.of(7) is None
+
+
+def test_what_the_connections_of_an_owner_hold_is_added_up_until_they_are_shut_down() -> None:
+    topics = ForeignTopics()
+    for descriptor, owner, size in ((1, "anna", 10), (2, "mallory", 100), (3, "mallory", 300)):
+        topics.add(b"%d" % descriptor + bytes(size - 1), descriptor, lambda owner=owner: owner)
+    assert topics.owned == {"anna": 10 + TOPIC_BYTES, "mallory": 400 + 2 * TOPIC_BYTES}
+    largest = topics.largest("mallory")
+    assert [holder.descriptor for holder in largest] == [3, 2]
+    topics.end(largest[0])
+    assert topics.owned["mallory"] == 100 + TOPIC_BYTES
+    topics.remove(b"2" + bytes(99))
+    assert "mallory" not in topics.owned
+
+
 def test_the_owner_that_holds_most_comes_first_and_of_it_the_largest_connection() -> None:
     topics = ForeignTopics()
     for descriptor, owner, count in ((1, "anna", 5), (2, "mallory", 3), (3, "mallory", 4)):

@@ -9,7 +9,7 @@ import pytest
 from zmq.utils import z85
 
 from rankcast.errors import SettingsError
-from rankcast.net import ZAP_DOMAIN, Role, authorize, new_key, revoke
+from rankcast.net import CONTROL_ZAP_DOMAIN, ZAP_DOMAIN, Role, authorize, new_key, revoke
 from rankcast.net.key_file import read_secret
 from rankcast_sender.sockets import key_policy
 from rankcast_sender.sockets.key_policy import FIRST_BAN_S, MAX_BAN_S, KeyPolicy
@@ -25,7 +25,7 @@ class Policy(KeyPolicy):
         self.folder = folder / "authorized"
         authorize(public, self.folder, Role.VIEWER)
         self.public = read_secret(secret).public
-        super().__init__(self.folder, self.clock)
+        super().__init__(self.folder, now_s=self.clock)
 
     def admits(self) -> bool:
         credential = z85.decode(self.public)
@@ -135,3 +135,24 @@ def test_cameras_are_refused_where_the_system_cannot_withhold_them(
         KeyPolicy(policy.folder)
     assert not policy.reload()
     assert "needs Linux" in policy.state.alarm
+
+
+def test_a_key_that_is_not_admitted_may_come_again_but_only_where_it_asks_for_frames(
+    tmp_path: Path,
+) -> None:
+    policy = Policy(tmp_path)
+    asked: list[tuple[str, str]] = []
+
+    def admits(key: str, address: str) -> bool:
+        asked.append((key, address))
+        return False
+
+    again = KeyPolicy(policy.folder, admits)
+    credential = z85.decode(policy.public)
+    request = [b"1.0", b"7", ZAP_DOMAIN, b"10.0.0.9", b"", b"CURVE", credential]
+    assert again.judge(request)[:3] == [b"1.0", b"7", b"300"]
+    assert asked == [(policy.public.decode(), "10.0.0.9")]
+    request[2] = CONTROL_ZAP_DOMAIN
+    assert again.judge(request)[2] == b"200"
+    assert len(asked) == 1
+    assert again.state.refused == 0

@@ -53,6 +53,10 @@ class Station:
         while self._xpub.poll(max(0, round(1000 * (until - time.monotonic())))):
             self.subscriptions.read(self._xpub, self.watch)
 
+    def turn(self) -> None:
+        """Do what the thread of a sender does in each turn, with or without messages."""
+        self.subscriptions.read(self._xpub, self.watch)
+
     def read_until(self, bytes_of_foreign: int) -> None:
         """Read until foreign topics count for so much."""
         until = time.monotonic() + WAIT_S
@@ -125,6 +129,54 @@ def test_one_that_holds_too_much_is_ended_and_its_key_refused_without_rebinding(
     assert (station.rebound, station.guard.cut) == (0, 0)
     assert "closed the connection of 127.0.0.1" in caplog.text
     assert "want at most 32768" in caplog.text
+
+
+def test_the_connections_of_one_address_are_bounded_together(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_FOREIGN_BYTES_OF_OWNER", 20_000)
+    station = Station(stack)
+    good, *greedy = (RawPeer(station.port, "SUB") for _ in range(6))
+    for peer in (good, *greedy):
+        stack.enter_context(peer.socket)
+    good.send(message(b"\1" + b"g" * 200))
+    for _ in range(5):
+        for peer in greedy:
+            with suppress(OSError):
+                peer.send(message(b"\1" + os.urandom(1000)))
+        station.read(0.02)
+    foreign = station.subscriptions.audience.foreign
+    assert 200 < foreign.owned["127.0.0.1"] <= 20_000
+    assert "want at most 20000 of one address" in caplog.text
+    # Only as many as needed, the largest first.
+    good.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        good.socket.recv(1)
+    assert station.rebound == 0
+
+
+def test_one_that_comes_again_and_again_gives_up_its_topics_and_a_small_viewer_stays(
+    stack: ExitStack,
+) -> None:
+    bans: list[tuple[str, str]] = []
+    station = Station(stack, lambda user, why: bans.append((user, why)))
+    good, *greedy = (RawPeer(station.port, "SUB") for _ in range(4))
+    for peer in (good, *greedy):
+        stack.enter_context(peer.socket)
+        for number in range(1 if peer is good else 5):
+            peer.send(message(b"\1%d" % number + os.urandom(1000)))
+    station.read_until(16 * (1000 + 1 + 32))
+    assert station.subscriptions.foreign_bytes("") == 16 * (1000 + 1 + 32)
+    station.watch.costly.append("")  # the owner of raw peers, which have no key
+    station.turn()
+    station.read_until(1000 + 1 + 32)
+    assert all(is_closed(peer) for peer in greedy)
+    good.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        good.socket.recv(1)
+    assert {why.partition(" bytes")[2] for _, why in bans} == {
+        " of subscriptions to topics that are no camera's"
+    }
 
 
 def test_all_together_are_bounded_and_one_that_holds_little_stays(
