@@ -52,9 +52,9 @@ QUALITIES: Final[Mapping[str, Quality]] = {
     "moving_psnr": by_moving_psnr, "moving_ssim": by_moving_ssim,
 }  # fmt: skip
 _CRF: Final = (45, 41, 37, 33, 29, 26, 23, 20, 17, 14, 11, 8, 5, 2)
-_CRF_AV1: Final = (63, 58, 52, 46, 40, 35, 30, 25, 20, 15, 10, 6, 3, 1)
+CRF_AV1: Final = (63, 58, 52, 46, 40, 35, 30, 25, 20, 15, 10, 6, 3, 1)
 _PEER_SETTINGS: Final[Mapping[str, Sequence[int]]] = {
-    "mjpeg": JPEG_QUALITIES, "av1": _CRF_AV1, "av1-aom": _CRF_AV1,
+    "mjpeg": JPEG_QUALITIES, "av1": CRF_AV1, "av1-aom": CRF_AV1,
 }  # fmt: skip
 """From coarse to fine; those of all others are `_CRF`."""
 
