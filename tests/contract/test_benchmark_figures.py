@@ -16,8 +16,8 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 SHARED = {
     "codec_clips", "codec_detail", "codec_lossless", "codec_peers", "codec_pictures", "codec_rate",
     "codec_stills", "command_line", "ffmpeg_coder", "flood_attacks", "method_pictures",
-    "nats_processes", "paced_device", "processes", "record", "recorded_clip", "relay_viewers", "report",
-    "web_page_client",
+    "nats_processes", "paced_device", "processes", "record", "recorded_clip", "relay_viewers",
+    "report", "web_page_client",
 }  # fmt: skip
 """Modules that are not benchmarks themselves."""
 

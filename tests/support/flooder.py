@@ -1,8 +1,9 @@
 """Flooder: a process that floods a sender, with pyzmq alone, as an admitted viewer could.
 
-python flooder.py PORT KIND SECONDS [SECRET PUBLIC SERVER]
+python flooder.py PORT KIND SECONDS [SECRET PUBLIC SERVER [SECRET PUBLIC SERVER]]
 
-PORT is that of the frames for `subscriptions`, `crowd` and `leavers`, else that of control.
+PORT is that of the frames for `subscriptions`, `crowd`, `leavers` and `cycles`, else
+that of control. Other keys are those of the holders among the leavers.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ CROWD = 10
 HOLDERS = 30
 HELD_TOPICS = 8
 """Of each of them: 216 kB together, which is allowed."""
+LEAST_HOLDERS, LEAVERS = 10, 54
+"""As many as one key or address may have, most of which end while the others hold 320 kB."""
 
 
 def open_socket(
@@ -102,10 +105,10 @@ def flood_with_a_crowd(port: int, seconds: float, keys: list[str]) -> int:
     return sent
 
 
-def come_and_go(port: int, seconds: float, keys: list[str]) -> int:
+def come_and_go(port: int, seconds: float, keys: list[str], holders_keys: list[str]) -> int:
     """Hold many topics over some connections, and let others come and go without a pause."""
     ends, done = time.monotonic() + seconds, 0
-    holders = [open_socket(port, "subscriptions", keys) for _ in range(HOLDERS)]
+    holders = [open_socket(port, "subscriptions", holders_keys) for _ in range(HOLDERS)]
     for holder in holders:
         for _ in range(HELD_TOPICS):
             holder.setsockopt(zmq.SUBSCRIBE, os.urandom(900))
@@ -115,6 +118,29 @@ def come_and_go(port: int, seconds: float, keys: list[str]) -> int:
             with leaver.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
                 done += monitor.poll(100)
                 leaver.disable_monitor()
+    for holder in holders:
+        holder.close()
+    return done
+
+
+def hold_and_leave(port: int, seconds: float, keys: list[str]) -> int:
+    """Connect, take many topics, leave with all connections but some, give the topics up, again."""
+    ends, done = time.monotonic() + seconds, 0
+    holders = [open_socket(port, "subscriptions", keys) for _ in range(LEAST_HOLDERS)]
+    while time.monotonic() < ends:
+        leavers = [open_socket(port, "subscriptions", keys) for _ in range(LEAVERS)]
+        time.sleep(0.3)  # they connect
+        topics = [os.urandom(900) for _ in range(34)]
+        for holder in holders:
+            for topic in topics:
+                holder.setsockopt(zmq.SUBSCRIBE, topic + os.urandom(8))
+        time.sleep(0.3)  # and are read
+        for leaver in leavers:
+            leaver.close()
+        done += LEAVERS
+        for number, holder in enumerate(holders):
+            holder.close()  # with all its topics
+            holders[number] = open_socket(port, "subscriptions", keys)
     for holder in holders:
         holder.close()
     return done
@@ -147,7 +173,9 @@ if __name__ == "__main__":
     if what == "crowd":
         count = flood_with_a_crowd(at, lasts, its_keys)
     elif what == "leavers":
-        count = come_and_go(at, lasts, its_keys)
+        count = come_and_go(at, lasts, its_keys[:3], its_keys[-3:])
+    elif what == "cycles":
+        count = hold_and_leave(at, lasts, its_keys)
     else:
         count = flood(at, what, lasts, its_keys)
     sys.stdout.write(f"{count}\n")

@@ -25,7 +25,7 @@ import zmq
 from rankcast.net import HAS_TCP_INFO, SocketThread, next_event
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast_sender.peers.guarded_connection import GuardedConnection
-from rankcast_sender.peers.rate_limit import RateLimit
+from rankcast_sender.peers.search_cost import SearchCost
 from rankcast_sender.peers.tcp_connection import CAN_CUT, Scissors, TcpConnection, connection_of
 from rankcast_sender.peers.wasted_bytes import WastedBytes
 from rankcast_sender.peers.watch import MAX_CONNECTIONS, Ban, Ending, Watch
@@ -35,13 +35,8 @@ log = logging.getLogger(__name__)
 MAX_UNREAD_BYTES: Final = 1 << 20
 """Most bytes of all connections together that may wait to be read. libzmq needs some 50 times as
 much for subscriptions, and 32 times as much for messages of empty parts."""
-MAX_UNREAD_BYTES_OF_OWNER: Final = 1 << 18
-"""The same of one key or address: 64 viewers of twelve named cameras send less when they join."""
 SMALL_UNREAD_BYTES: Final = 4096
 """A viewer of twelve named cameras sends less when it joins."""
-COMINGS_S: Final = 60.0
-"""Who holds many topics that are no camera's may connect `max_connections` times at once, and as
-often again in this time."""
 REMAINS_S: Final = 1.0
 """How long libzmq may need for what a connection had sent before it was shut down."""
 BUSY_S: Final = 0.005
@@ -96,7 +91,7 @@ class ConnectionGuard:
         self._max_connections = max_connections
         self._scissors: Scissors | None = None
         self._wasted = WastedBytes()
-        self._comings = RateLimit[str](max_connections / COMINGS_S, max_connections)
+        self._cost = SearchCost(max_connections)
         self._new: deque[_Monitored] = deque()
         self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
         self._connections: dict[int, GuardedConnection] = {}
@@ -127,25 +122,21 @@ class ConnectionGuard:
         """The exception that ended the thread; None unless it failed."""
         return self._thread.error
 
-    def admits(self, owner: str, address: str) -> bool:
+    def admits(self, owner: str) -> bool:
         """Return False if a key or, without keys, an address is not to connect for frames now.
 
         Any thread may call it, once for each connection.
         """
-        if self._wasted.is_too_much(owner):
+        if not self._wasted.admits(owner):
             return False
-        if self._comings.take(owner):
+        if self._cost.came(owner):
             return True
-        connections, now_s = list(self._connections.values()), time.monotonic()
-        unread = sum(one.unread for one in connections
-                     if one.may_be_of(owner, address, now_s))  # fmt: skip
-        watches = {one.watch for one in connections}
-        if unread + sum(watch.foreign_bytes(owner) for watch in watches) <= SMALL_UNREAD_BYTES:
-            return True
-        # libzmq searches all of that whenever a connection ends (docs/adr/0014).
         self._wasted.add_all(owner)
-        for watch in watches:
-            watch.costly.append(owner)
+        log.warning(
+            "%s has to wait before it connects again: it connects and leaves too often "
+            "while there are many subscriptions to topics that are no camera's",
+            owner,
+        )
         return False
 
     def close(self) -> None:
@@ -175,7 +166,7 @@ class ConnectionGuard:
         """
         scissors = self._scissors if tcp else None
         watch = Watch(port, allowance_bytes, what, ban, keep_alive_bytes_s,
-                      self._max_connections, scissors, self._wasted)  # fmt: skip
+                      self._max_connections, scissors, self._wasted, self._cost)  # fmt: skip
         if not (tcp and self._thread.running):
             yield watch
             return
@@ -263,6 +254,8 @@ class ConnectionGuard:
                 monitor.close(0)
                 return
             descriptor, now_s = event.value, time.monotonic()
+            if (older := self._connections.pop(descriptor, None)) is not None:
+                self._has_ended(older)
             watch.endings.pop(descriptor, None)
             watch.users.pop(descriptor, None)
             watch.accepted_s[descriptor] = now_s
@@ -290,6 +283,7 @@ class ConnectionGuard:
             return 0
         if tcp is None or connection.peer not in (None, tcp.peer):
             del self._connections[descriptor]
+            self._has_ended(connection)
             return 0
         sent = connection.update(taken, tcp, now_s)
         if connection.unread > watch.allowance_bytes:
@@ -300,6 +294,19 @@ class ConnectionGuard:
             )
         return sent
 
+    def _has_ended(self, connection: GuardedConnection) -> None:
+        """Count what libzmq has to search because a connection has ended."""
+        watch = connection.watch
+        if watch.topics_bytes is None:
+            return
+        # The owner of the socket may have no time to read what came last: it may be searching.
+        unread = sum(one.unread for one in self._connections.values()
+                     if one.watch is watch and one.unread > 0)  # fmt: skip
+        if self._cost.ended(watch.topics_bytes() + unread):
+            log.warning("connections to port %d come and go so often that there are too many "
+                        "subscriptions to topics that are no camera's: those that hold most are "
+                        "closed", watch.port)  # fmt: skip
+
     def _limit_all(self) -> None:
         """End connections while all of them together hold too much, the greatest owner's first."""
         now_s = time.monotonic()
@@ -308,31 +315,23 @@ class ConnectionGuard:
         live = [one for one in self._connections.values() if not one.ended and one.unread > 0]
         total = sum(one.unread for one in live)
         remains = sum(unread for _, unread in self._remains)
-        if total <= MAX_UNREAD_BYTES_OF_OWNER and total + remains <= MAX_UNREAD_BYTES:
+        if total + remains <= MAX_UNREAD_BYTES:
             return
-        owners = {one: one.owner(now_s) or one.address for one in live}
         held: Counter[str] = Counter()
         for one in live:
-            held[owners[one]] += one.unread
-        live.sort(key=lambda one: (held[owners[one]], one.unread))
-        while live:
+            held[one.owner(now_s) or one.address] += one.unread
+        live.sort(key=lambda one: (held[one.owner(now_s) or one.address], one.unread))
+        while live and total + remains > MAX_UNREAD_BYTES:
             one = live.pop()
-            owner = owners[one]
             # What is left of others is no reason to end one that holds little.
-            small = one.unread <= SMALL_UNREAD_BYTES
-            if held[owner] > MAX_UNREAD_BYTES_OF_OWNER:
-                limit = f"{MAX_UNREAD_BYTES_OF_OWNER} of one key or address"
-            elif total + remains > MAX_UNREAD_BYTES and (total > MAX_UNREAD_BYTES or not small):
-                limit = f"{MAX_UNREAD_BYTES} of all connections"
-            else:
+            if one.unread <= SMALL_UNREAD_BYTES and total <= MAX_UNREAD_BYTES:
                 continue
             total -= one.unread
-            held[owner] -= one.unread
             remains += one.unread
             self._end(
                 one,
                 f"{one.unread} bytes of {one.watch.what} wait to be read, most of all, and want at "
-                f"most {limit}",
+                f"most {MAX_UNREAD_BYTES} of all connections",
             )
 
     def _limit_each_owner(self) -> None:

@@ -101,7 +101,3 @@ class GuardedConnection:
         if self.watch.ban is None:
             return self.address
         return self.user or (self.address if now_s > self.since_s + UNKNOWN_S else "")
-
-    def may_be_of(self, owner: str, address: str, now_s: float) -> bool:
-        """Return True if it counts for a key or address; a new one may, from the same address."""
-        return owner == self.owner(now_s) or (not self.user and address == self.address)

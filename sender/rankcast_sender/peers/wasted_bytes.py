@@ -1,7 +1,7 @@
-"""WastedBytes: what the connections of each key or address have cost in vain.
+"""WastedBytes: which addresses, and keys, have to wait before they connect again.
 
 Without keys, a peer that was cut off connects again at once, and each time may send what is allowed
-before it is cut off again. With keys, its key is refused.
+before it is cut off again. With keys, its key is refused, and only `add_all` counts here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from rankcast_sender.peers.rate_limit import RateLimit
+
 MAX_BYTES: Final = 262_144
 """Who has wasted more gets no new connections until enough is forgotten."""
 FORGOTTEN_BYTES_S: Final = 32_768
@@ -19,6 +21,10 @@ FIRST_S: Final = 60.0
 MOST_S: Final = 600.0
 """However much it was, all is forgotten by then: after a minute the first time, and after twice as
 long whenever it begins again too soon."""
+AGAIN_S: Final = 1.0
+AGAIN_AT_ONCE: Final = 4
+"""Who had to wait comes back one connection in this time, with a few at once: a crowd that comes
+back together costs as much as the first time."""
 MAX_OWNERS: Final = 4096
 """Most keys and addresses remembered; who wasted least recently is forgotten first."""
 
@@ -33,7 +39,7 @@ class _Account:
     all_s: float = FIRST_S
     """Time in which all of it is forgotten."""
     until_s: float = -MOST_S
-    """When it was forgotten last, or will be."""
+    """By when all of the latest flood is forgotten."""
 
     def left(self, now_s: float) -> float:
         rate = FORGOTTEN_BYTES_S * FIRST_S / self.all_s
@@ -47,6 +53,7 @@ class WastedBytes:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._accounts: dict[str, _Account] = {}
+        self._again = RateLimit[str](1 / AGAIN_S, AGAIN_AT_ONCE, now_s)
 
     def add(self, owner: str, size: int) -> None:
         """Note that so many bytes were wasted."""
@@ -69,6 +76,14 @@ class WastedBytes:
     def add_all(self, owner: str) -> None:
         """Note that somebody is to wait, as long as who wasted any number of bytes."""
         self.add(owner, round(FIRST_S * FORGOTTEN_BYTES_S))
+
+    def admits(self, owner: str) -> bool:
+        """Return True if a key or address may have one more connection now."""
+        with self._lock:
+            now_s, account = self._now_s(), self._accounts.get(owner)
+            if account is None or now_s >= account.until_s + account.all_s:
+                return True
+            return account.left(now_s) <= MAX_BYTES and self._again.take(owner)
 
     def is_too_much(self, owner: str) -> bool:
         """Return True if new connections of a key or address are to be refused."""

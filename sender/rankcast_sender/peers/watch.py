@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from rankcast.net import message_bytes
+from rankcast_sender.peers.search_cost import SearchCost
 from rankcast_sender.peers.tcp_connection import Scissors, connection_of
 from rankcast_sender.peers.wasted_bytes import WastedBytes
 
@@ -19,7 +20,6 @@ ENDED_S: Final = 1.0
 MAX_CONNECTIONS: Final = 64
 """Most connections of one key or, without keys, one address to each socket, unless set."""
 
-MAX_COSTLY: Final = 1000
 
 Ban = Callable[[str, str], None]
 """Refuses a key; called with its user id and the reason, in any thread."""
@@ -53,12 +53,12 @@ class Watch:
     scissors: Scissors | None = None
     """Ends single connections; None where the system cannot."""
     wasted: WastedBytes = field(default_factory=WastedBytes)
-    """What was cut off of each address, and what the ends of connections have cost."""
-    foreign_bytes: Callable[[str], int] = lambda _: 0
-    """Tells how much the topics of a key or address count for that are no camera's; in any thread.
-    """
-    costly: deque[str] = field(default_factory=partial(deque, maxlen=MAX_COSTLY))
-    """Keys or addresses that connect again and again while they hold such topics."""
+    """What was cut off of each address."""
+    cost: SearchCost = field(default_factory=partial(SearchCost, MAX_CONNECTIONS))
+    """What the ends of connections cost."""
+    topics_bytes: Callable[[], int] | None = None
+    """Tells, in any thread, how many bytes of topics libzmq searches when a connection ends; None:
+    none."""
     users: dict[int, str] = field(default_factory=dict)
     """User id of the latest message of each descriptor, with keys."""
     taken: Counter[int] = field(default_factory=Counter)

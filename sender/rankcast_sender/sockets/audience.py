@@ -58,6 +58,8 @@ class Audience:
         """Viewers per camera."""
         self.foreign = ForeignTopics()
         """All subscribed topics that count for nothing, of which libzmq keeps copies."""
+        self._viewers_bytes = 0
+        """Size of the topics of all viewers."""
         self._limit_logged = False
         for name in cameras:
             self.add(name)
@@ -123,6 +125,11 @@ class Audience:
             self._leave(topic)
         return _NOBODY
 
+    @property
+    def topics_bytes(self) -> int:
+        """About how many bytes of topics libzmq holds."""
+        return self.foreign.bytes + self._viewers_bytes
+
     def viewers(self, camera: str) -> int:
         """Return the number of viewers of `camera`; 0 only when nobody receives its frames."""
         # Plain ZeroMQ subscribers have no individual topics: together they count as one.
@@ -162,6 +169,7 @@ class Audience:
             self._watched.subtract(self._of_frames.get(topic, _NOBODY))
         peer = self._viewers.pop(topic, None)
         if peer is not None:
+            self._viewers_bytes -= len(topic)
             self._counted.subtract(self._viewed_with(topic))
             head, token = _split(topic)
             for camera in self._kept.get(head, _NOBODY):
@@ -181,6 +189,7 @@ class Audience:
                 )  # fmt: skip
             return False
         self._viewers[topic] = peer
+        self._viewers_bytes += len(topic)
         self._per_peer[peer] += 1
         self._counted.update(viewed)
         self._keep(topic, viewed, peer)

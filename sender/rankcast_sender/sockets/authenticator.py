@@ -43,8 +43,7 @@ class Authenticator:
         Public keys, ``NAME.pub``; read again once a second, all files or none of them. None admits
         everybody, without keys.
     admits : callable
-        Whether a key, or the address if there are no keys, may connect for frames from an address
-        now.
+        Whether a key or, without keys, an address may connect for frames now.
 
     Raises
     ------
@@ -56,7 +55,7 @@ class Authenticator:
         self,
         context: zmq.Context[Any],
         folder: Path | None,
-        admits: Callable[[str, str], bool] = lambda *_: True,
+        admits: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._context = context
         self._folder = folder

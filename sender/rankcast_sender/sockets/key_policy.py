@@ -65,7 +65,7 @@ class KeyPolicy:
     def __init__(
         self,
         folder: Path,
-        admits: Callable[[str, str], bool] = lambda *_: True,
+        admits: Callable[[str], bool] = lambda _: True,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
@@ -139,8 +139,8 @@ class KeyPolicy:
             return self._refusal(request, "")
         if key.cameras is not None and not self.enforces_cameras:
             return self._refusal(request, f"{key.name}, whose cameras are not in force yet,")
-        if domain == ZAP_DOMAIN and not self._admits(public.decode(), _text(address)):
-            return [b"1.0", request[1], b"300", b"too many connections", b"", b""]
+        if domain == ZAP_DOMAIN and not self._admits(public.decode()):
+            return [b"1.0", request[1], b"300", b"come again later", b"", b""]
         # A viewer's connections and reconnections share one log line.
         limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))
         if limiter.may_log():

@@ -19,7 +19,7 @@ class OpenPolicy:
     Parameters
     ----------
     admits : callable
-        Whether an address may connect for frames now; called with it twice.
+        Whether an address may connect for frames now.
 
     Notes
     -----
@@ -28,7 +28,7 @@ class OpenPolicy:
     subscription it reads: it learns a number.
     """
 
-    def __init__(self, admits: Callable[[str, str], bool] = lambda *_: True) -> None:
+    def __init__(self, admits: Callable[[str], bool] = lambda _: True) -> None:
         self._admits = admits
         self.handshakes = Handshakes()
         self.enforces_cameras = False
@@ -41,9 +41,10 @@ class OpenPolicy:
         number = request[1] if len(request) > 1 else b""
         if len(request) < 6 or request[2] not in ZAP_DOMAINS or request[5] != b"NULL":
             return [b"1.0", number, b"400", b"this sender has no keys", b"", b""]
-        address = request[3].decode("ascii", "replace")
-        if request[2] == ZAP_DOMAIN and not self._admits(address, address):
-            return [b"1.0", number, b"300", b"too much from this address", b"", b""]
+        # Without the interface of a link-local address, which the system does not tell elsewhere.
+        address = request[3].decode("ascii", "replace").partition("%")[0]
+        if request[2] == ZAP_DOMAIN and not self._admits(address):
+            return [b"1.0", number, b"300", b"come again later", b"", b""]
         user = user_id(_NOBODY, self.handshakes.begin() if self.enforces_cameras else 0)
         return [b"1.0", number, b"200", b"OK", user, b""]
 

@@ -27,7 +27,7 @@ from rankcast_sender.peers import (
 )
 from rankcast_sender.sockets.admission import Admission, Rights
 from rankcast_sender.sockets.audience import Audience
-from rankcast_sender.sockets.foreign_topics import Holder
+from rankcast_sender.sockets.foreign_topics import NOTICED_S, Holder
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,9 @@ sender holds 16,000."""
 INDIVIDUAL_S: Final = 0.5
 """A viewer sends its individual topic right behind the others."""
 MAX_PLAIN: Final = 10_000
+SEARCHED_BYTES: Final = 65_536
+"""Most of them while connections end so often that searching them costs too much: 130 ends a second
+take a tenth of the thread that publishes."""
 SMALL_FOREIGN_BYTES: Final = 4096
 """A connection with less is not closed for what was left by others that were."""
 
@@ -148,10 +151,7 @@ class Subscriptions:
         mapping of str to set of bytes, or None
             Cameras that gained a viewer, and the topics by which they did.
         """
-        while watch.costly:
-            # libzmq searches what they hold for each of its connections that ends.
-            self._end_largest(watch.costly.popleft(), SMALL_FOREIGN_BYTES, watch,
-                              "and its connections end again and again")  # fmt: skip
+        self._limit_search(watch)
         joined: dict[str, set[bytes]] | None = None
         for _ in range(MAX_READ):
             try:
@@ -213,12 +213,26 @@ class Subscriptions:
             watch.cut(descriptor, 0)
         return messages
 
-    def foreign_bytes(self, owner: str) -> int:
-        """Return what the foreign topics of an owner count for; any thread may call it."""
-        return self.audience.foreign.owned.get(owner, 0)
+    def topics_bytes(self) -> int:
+        """Return how many bytes of topics libzmq holds; any thread may call it."""
+        return self.audience.topics_bytes
+
+    def _limit_search(self, watch: Watch) -> None:
+        """End connections, the largest owner's first, while libzmq has too much to search."""
+        foreign = self.audience.foreign
+        if not watch.cost.is_high or foreign.live_bytes <= SEARCHED_BYTES:
+            return
+        for holder in foreign.largest():
+            if foreign.live_bytes <= SEARCHED_BYTES:
+                return
+            # Who holds little may only be there while another comes and goes.
+            blames = foreign.owned[holder.owner] > SEARCHED_BYTES
+            self._end(holder, watch, f"want at most {SEARCHED_BYTES} while connections come and go",
+                      blames=blames)  # fmt: skip
 
     def _limit_foreign(self, descriptor: int, watch: Watch) -> None:
         """End connections that hold too many topics which are no camera's."""
+        self._limit_search(watch)
         foreign = self.audience.foreign
         own = foreign.of(descriptor)
         if own is not None and not own.ended and own.bytes > MAX_FOREIGN_BYTES_OF_ONE:
@@ -251,8 +265,8 @@ class Subscriptions:
                 return
             self._end(holder, watch, why)
 
-    def _end(self, holder: Holder, watch: Watch, limit: str) -> None:
-        """End the connection of `holder`."""
+    def _end(self, holder: Holder, watch: Watch, limit: str, *, blames: bool = True) -> None:
+        """End the connection of `holder`; refuse its key or address if it `blames` that."""
         what = f"{holder.bytes} bytes of subscriptions to topics that are no camera's"
         if watch.scissors is None:
             if self._rebound.may_log():
@@ -260,16 +274,18 @@ class Subscriptions:
                 self._rebind()
             return
         address = "a peer"
+        accepted_s = watch.accepted_s.get(holder.descriptor, 0.0)
         with suppress(OSError):
             connection = connection_of(holder.descriptor, self._port)
-            if connection is not None and connection.received < holder.sent_bytes:
+            is_another = bool(holder.accepted_s) and accepted_s > holder.accepted_s + NOTICED_S
+            if connection is not None and (is_another or connection.received < holder.sent_bytes):
                 # They are those of an older connection, whose descriptor was used again.
                 self.audience.foreign.forget(holder)
                 return
             address = connection.peer[0] if connection is not None else address
         self.audience.foreign.end(holder)
-        if watch.cut(holder.descriptor, holder.bytes):
-            if self._ban is not None:
+        if watch.cut(holder.descriptor, holder.bytes if blames else 0):
+            if self._ban is not None and blames:
                 self._ban(holder.owner, f"it holds {what}")
             if self._log.may_log():
                 log.warning("closed the connection of %s to port %d: it holds %s, %s",

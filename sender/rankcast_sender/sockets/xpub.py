@@ -285,7 +285,7 @@ class XpubThread:
                 KEEP_ALIVE_BYTES_S,
                 tcp=not ipc_path(self._endpoint),
             ) as self._watch:
-                self._watch.foreign_bytes = self._subscriptions.foreign_bytes
+                self._watch.topics_bytes = self._subscriptions.topics_bytes
                 bind(xpub, self._endpoint, bind_timeout_s)
                 self._bind_channels(withholds=rights is not None)
                 self._subscriptions.restart(rights)

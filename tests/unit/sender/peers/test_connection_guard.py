@@ -14,6 +14,7 @@ import pytest
 import zmq
 
 from rankcast_sender.peers import ConnectionGuard, Watch, connection_guard, descriptor_of
+from rankcast_sender.peers.search_cost import MAX_BYTES
 from support.fakes import free_address
 from support.raw_zmtp import RawPeer, message
 from support.viewers import port_of
@@ -230,43 +231,35 @@ def test_an_address_that_is_cut_off_again_and_again_has_to_wait(
                 continue
 
 
-def comings(guard: ConnectionGuard, owner: str, address: str, most: int) -> int:
-    """Return how often it may connect, up to a limit."""
-    return next((count for count in range(most) if not guard.admits(owner, address)), most)
-
-
-def test_who_holds_many_topics_may_not_come_again_and_again(
-    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+def test_the_ends_of_connections_cost_what_there_is_to_search_read_or_not(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with (
-        guarded(context, router, port, ConnectionGuard(max_connections=5)) as (guard, watch),
-        peers(port, 1),
-    ):
-        wait_for(lambda: len(guard._connections) == 1)
-        assert comings(guard, "127.0.0.1", "127.0.0.1", 100) == 100
-        held = {"127.0.0.1": 5000}
-        watch.foreign_bytes = lambda owner: held.get(owner, 0)
-        assert comings(guard, "127.0.0.1", "127.0.0.1", 100) == 0
-        assert list(watch.costly) == ["127.0.0.1"]
-        assert comings(guard, "10.0.0.9", "10.0.0.9", 100) == 100
-        # It gave its topics up, and waits nevertheless.
-        held.clear()
-        assert comings(guard, "127.0.0.1", "127.0.0.1", 100) == 0
-
-
-def test_what_is_unread_of_a_connection_whose_key_is_not_known_yet_counts_for_its_address(
-    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
-) -> None:
-    def ban(user: str, reason: str) -> None:
-        pytest.fail(f"{user}: {reason}")
-
-    guard = ConnectionGuard(max_connections=5)
-    with guarded(context, router, port, guard, ban) as (_, watch), peers(port, 1) as (holder,):
+    guard = ConnectionGuard(max_connections=2)
+    with guarded(context, router, port, guard) as (_, watch), peers(port, 1) as (holder,):
+        watch.topics_bytes = lambda: MAX_BYTES - 5000
         holder.send(message(b"x" * 10_000))
         wait_for(lambda: any(one.unread > 9000 for one in guard._connections.values()))
-        assert comings(guard, "the key of a neighbour", "10.0.0.8", 100) == 100
-        assert comings(guard, "its key", "127.0.0.1", 100) == 5
-        assert list(watch.costly) == ["its key"]
+        assert all(guard.admits("10.0.0.9") for _ in range(100))
+        with peers(port, 1):
+            wait_for(lambda: len(guard._connections) == 2)
+        wait_for(lambda: watch.cost.is_high)
+        assert "come and go so often" in caplog.text
+        # Who connects often has to wait, and nobody else.
+        assert guard.admits("10.0.0.8")
+        assert not guard.admits("10.0.0.9")
+        assert "10.0.0.9 has to wait" in caplog.text
+
+
+def test_the_ends_of_connections_to_a_socket_without_topics_cost_nothing(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    with guarded(context, router, port) as (guard, watch):
+        for _ in range(3):
+            with peers(port, 1):
+                wait_for(lambda: len(guard._connections) == 1)
+            wait_for(lambda: not guard._connections)
+        assert not watch.cost.is_high
+        assert watch.cost._bytes == 0
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rankcast_sender.peers.wasted_bytes import (
+    AGAIN_AT_ONCE,
+    AGAIN_S,
     FIRST_S,
     FORGOTTEN_BYTES_S,
     MAX_BYTES,
@@ -66,6 +68,21 @@ def test_after_a_time_without_waste_the_first_pause_holds_again() -> None:
     clock.advance(MOST_S)
     flood(wasted)
     assert waits_s(wasted, clock) < first_s / 3
+
+
+def test_who_had_to_wait_comes_back_one_connection_after_the_other() -> None:
+    clock = Clock()
+    wasted = WastedBytes(clock)
+    assert all(wasted.admits("10.0.0.9") for _ in range(100))
+    flood(wasted)
+    assert not wasted.admits("10.0.0.9")
+    assert wasted.admits("10.0.0.8")
+    waits_s(wasted, clock)
+    assert [wasted.admits("10.0.0.9") for _ in range(100)].count(True) == AGAIN_AT_ONCE
+    clock.advance(2 * AGAIN_S)
+    assert [wasted.admits("10.0.0.9") for _ in range(100)].count(True) == 2
+    clock.advance(2 * FIRST_S)
+    assert all(wasted.admits("10.0.0.9") for _ in range(100))
 
 
 def test_a_bounded_number_of_addresses_is_remembered() -> None:

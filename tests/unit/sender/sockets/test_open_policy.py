@@ -12,9 +12,8 @@ def request(domain: bytes = ZAP_DOMAIN, mechanism: bytes = b"NULL") -> list[byte
     return [b"1.0", b"7", domain, b"10.0.0.9", b"", mechanism]
 
 
-def refuses_nine(owner: str, address: str) -> bool:
-    assert owner == address
-    return not address.endswith(".9")
+def refuses_nine(address: str) -> bool:
+    return address not in ("10.0.0.9", "fe80::9")
 
 
 @pytest.mark.parametrize("domain", [ZAP_DOMAIN, CONTROL_ZAP_DOMAIN])
@@ -22,11 +21,13 @@ def test_everybody_may_connect(domain: bytes) -> None:
     assert OpenPolicy().judge(request(domain))[:3] == [b"1.0", b"7", b"200"]
 
 
-def test_an_address_that_is_not_admitted_may_come_again_and_keeps_the_control_channel() -> None:
+def test_an_address_that_is_not_admitted_is_told_to_come_again_for_frames_alone() -> None:
     policy = OpenPolicy(refuses_nine)
     assert policy.judge(request())[2] == b"300"
     assert policy.judge(request(CONTROL_ZAP_DOMAIN))[2] == b"200"
     other = request()
+    other[3] = b"fe80::9%eth0"
+    assert policy.judge(other)[2] == b"300"
     other[3] = b"10.0.0.8"
     assert policy.judge(other)[2] == b"200"
 

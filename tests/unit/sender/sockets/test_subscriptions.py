@@ -90,6 +90,16 @@ def topics_of_64_cameras() -> list[bytes]:
     ]
 
 
+def is_open(peer: RawPeer) -> bool:
+    peer.socket.settimeout(0.2)
+    try:
+        return peer.socket.recv(4096) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+
+
 def is_closed(peer: RawPeer) -> bool:
     with suppress(ConnectionError):
         return peer.socket.recv(4096) == b""
@@ -155,28 +165,45 @@ def test_the_connections_of_one_address_are_bounded_together(
     assert station.rebound == 0
 
 
-def test_one_that_comes_again_and_again_gives_up_its_topics_and_a_small_viewer_stays(
-    stack: ExitStack,
+def test_while_connections_come_and_go_who_holds_most_is_ended_and_a_small_viewer_stays(
+    stack: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     bans: list[tuple[str, str]] = []
     station = Station(stack, lambda user, why: bans.append((user, why)))
-    good, *greedy = (RawPeer(station.port, "SUB") for _ in range(4))
+    good, *greedy = (RawPeer(station.port, "SUB") for _ in range(5))
     for peer in (good, *greedy):
         stack.enter_context(peer.socket)
-        for number in range(1 if peer is good else 5):
-            peer.send(message(b"\1%d" % number + os.urandom(1000)))
-    station.read_until(16 * (1000 + 1 + 32))
-    assert station.subscriptions.foreign_bytes("") == 16 * (1000 + 1 + 32)
-    station.watch.costly.append("")  # the owner of raw peers, which have no key
+        for number in range(1 if peer is good else 20):
+            peer.send(message(b"\1%d" % number + os.urandom(998 if number > 9 else 999)))
+        station.read(0.02)
+    station.read_until(81 * (1000 + 32))
+    assert station.subscriptions.topics_bytes() == 81 * (1000 + 32)
+    assert station.watch.cost.ended(10_000_001)
     station.turn()
-    station.read_until(1000 + 1 + 32)
-    assert all(is_closed(peer) for peer in greedy)
-    good.socket.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        good.socket.recv(1)
-    assert {why.partition(" bytes")[2] for _, why in bans} == {
-        " of subscriptions to topics that are no camera's"
-    }
+    station.read_until(61 * (1000 + 32))
+    assert [is_open(peer) for peer in (good, *greedy)].count(False) == 1
+    assert is_open(good)
+    assert "want at most 65536 while connections come and go" in caplog.text
+    assert len(bans) == 1
+
+
+def test_who_holds_little_is_not_blamed_for_what_others_hold(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "SEARCHED_BYTES", 3000)
+    bans: list[tuple[str, str]] = []
+    station = Station(stack, lambda user, why: bans.append((user, why)))
+    monkeypatch.setattr(station.subscriptions, "_who", lambda frame: f"key {frame.get(zmq.SRCFD)}")
+    some = [RawPeer(station.port, "SUB") for _ in range(5)]
+    for peer in some:
+        stack.enter_context(peer.socket)
+        peer.send(message(b"\1" + os.urandom(1000)))
+    station.read_until(5 * (1000 + 32))
+    assert station.watch.cost.ended(10_000_001)
+    station.turn()
+    station.read_until(2 * (1000 + 32))
+    assert [is_open(peer) for peer in some].count(True) == 2
+    assert bans == []
 
 
 def test_all_together_are_bounded_and_one_that_holds_little_stays(

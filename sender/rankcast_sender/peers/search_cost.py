@@ -1,0 +1,61 @@
+"""SearchCost: what libzmq has searched because connections ended, and who connects often."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from rankcast_sender.peers.rate_limit import RateLimit
+
+MAX_BYTES: Final = 10_000_000
+"""Topics that may be searched at once: one to two seconds of the thread that publishes, at 110 ns
+a byte and more where they fill the caches (docs/adr/0014)."""
+FORGOTTEN_BYTES_S: Final = 1_000_000
+HIGH_S: Final = 10.0
+"""How long the cost counts as too high."""
+COMINGS_S: Final = 10.0
+"""Who connects more often in this time than it may have connections connects often."""
+
+
+class SearchCost:
+    """A leaky bucket of bytes, and one of new connections for each key or address.
+
+    libzmq searches the topics of all connections whenever one of them ends. Any thread may use it.
+
+    Parameters
+    ----------
+    max_connections : int
+        Most connections of one key or address.
+    now_s : callable
+    """
+
+    def __init__(self, max_connections: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._comings = RateLimit[str](max_connections / COMINGS_S, max_connections, now_s)
+        self._bytes, self._at_s = 0.0, now_s()
+        self._high_until_s = self._at_s
+
+    def came(self, owner: str) -> bool:
+        """Count a new connection; return False if its owner connects often while that is costly."""
+        with self._lock:
+            return self._comings.take(owner) or not self.is_high
+
+    def ended(self, topics_bytes: int) -> bool:
+        """Count the end of a connection; return True if the cost becomes too high by it."""
+        with self._lock:
+            now_s = self._now_s()
+            left = max(0.0, self._bytes - (now_s - self._at_s) * FORGOTTEN_BYTES_S)
+            self._bytes, self._at_s = left + topics_bytes, now_s
+            if self._bytes <= MAX_BYTES:
+                return False
+            self._bytes = 0.0
+            was_high, self._high_until_s = self.is_high, now_s + HIGH_S
+            return not was_high
+
+    @property
+    def is_high(self) -> bool:
+        """Return True for some seconds after the cost was too high."""
+        return self._now_s() < self._high_until_s
