@@ -65,5 +65,6 @@ def test_a_peer_that_comes_and_goes_while_there_are_many_topics_stops_the_stream
         assert done >= 20, "hardly anybody came"
         assert frames >= FPS * (passed_s - starved_s - STALL_S)
         sender.process.wait_match(ANSWER)
-        assert viewer.subscriber.reconnects == 0
+        # It does after 2.5 s of silence.
+        assert viewer.subscriber.reconnects <= 1
         viewer.wait_more(FPS)

@@ -91,7 +91,7 @@ class ConnectionGuard:
         self._max_connections = max_connections
         self._scissors: Scissors | None = None
         self._wasted = WastedBytes()
-        self._cost = SearchCost(max_connections)
+        self._cost = SearchCost()
         self._new: deque[_Monitored] = deque()
         self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
         self._connections: dict[int, GuardedConnection] = {}
@@ -127,17 +127,7 @@ class ConnectionGuard:
 
         Any thread may call it, once for each connection.
         """
-        if not self._wasted.admits(owner):
-            return False
-        if self._cost.came(owner):
-            return True
-        self._wasted.add_all(owner)
-        log.warning(
-            "%s has to wait before it connects again: it connects and leaves too often "
-            "while there are many subscriptions to topics that are no camera's",
-            owner,
-        )
-        return False
+        return self._wasted.admits(owner) and self._cost.came(owner)
 
     def close(self) -> None:
         """Stop the thread; may be called twice."""
@@ -305,7 +295,7 @@ class ConnectionGuard:
         if self._cost.ended(watch.topics_bytes() + unread):
             log.warning("connections to port %d come and go so often that there are too many "
                         "subscriptions to topics that are no camera's: those that hold most are "
-                        "closed", watch.port)  # fmt: skip
+                        "closed, and who connects often has to wait", watch.port)  # fmt: skip
 
     def _limit_all(self) -> None:
         """End connections while all of them together hold too much, the greatest owner's first."""

@@ -15,31 +15,26 @@ a byte and more where they fill the caches (docs/adr/0014)."""
 FORGOTTEN_BYTES_S: Final = 1_000_000
 HIGH_S: Final = 10.0
 """How long the cost counts as too high."""
+COMINGS: Final = 16
 COMINGS_S: Final = 10.0
-"""Who connects more often in this time than it may have connections connects often."""
+"""So many connections a key or address may open in this time while the cost is too high."""
 
 
 class SearchCost:
     """A leaky bucket of bytes, and one of new connections for each key or address.
 
     libzmq searches the topics of all connections whenever one of them ends. Any thread may use it.
-
-    Parameters
-    ----------
-    max_connections : int
-        Most connections of one key or address.
-    now_s : callable
     """
 
-    def __init__(self, max_connections: int, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._comings = RateLimit[str](max_connections / COMINGS_S, max_connections, now_s)
+        self._comings = RateLimit[str](COMINGS / COMINGS_S, COMINGS, now_s)
         self._bytes, self._at_s = 0.0, now_s()
         self._high_until_s = self._at_s
 
     def came(self, owner: str) -> bool:
-        """Count a new connection; return False if its owner connects often while that is costly."""
+        """Count a new connection; return False if it is one too many while the cost is high."""
         with self._lock:
             return self._comings.take(owner) or not self.is_high
 

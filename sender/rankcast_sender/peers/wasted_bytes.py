@@ -1,7 +1,7 @@
-"""WastedBytes: which addresses, and keys, have to wait before they connect again.
+"""WastedBytes: which addresses have to wait before they connect again.
 
 Without keys, a peer that was cut off connects again at once, and each time may send what is allowed
-before it is cut off again. With keys, its key is refused, and only `add_all` counts here.
+before it is cut off again. With keys, its key is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from rankcast_sender.peers.rate_limit import RateLimit
 
 MAX_BYTES: Final = 262_144
-"""Who has wasted more gets no new connections until enough is forgotten."""
+"""An address that has wasted more gets no new connections until enough is forgotten."""
 FORGOTTEN_BYTES_S: Final = 32_768
 FIRST_S: Final = 60.0
 MOST_S: Final = 600.0
@@ -23,15 +23,15 @@ MOST_S: Final = 600.0
 long whenever it begins again too soon."""
 AGAIN_S: Final = 1.0
 AGAIN_AT_ONCE: Final = 4
-"""Who had to wait comes back one connection in this time, with a few at once: a crowd that comes
-back together costs as much as the first time."""
-MAX_OWNERS: Final = 4096
-"""Most keys and addresses remembered; who wasted least recently is forgotten first."""
+"""An address that had to wait may open one connection in this time, and a few at once: a crowd that
+comes back together costs as much as the first time."""
+MAX_ADDRESSES: Final = 4096
+"""Most addresses remembered; the one that wasted least recently is forgotten first."""
 
 
 @dataclass(slots=True)
 class _Account:
-    """What one of them has wasted."""
+    """What an address has wasted."""
 
     bytes: float
     at_s: float
@@ -47,7 +47,7 @@ class _Account:
 
 
 class WastedBytes:
-    """A leaky bucket for each key or address; any thread may use it."""
+    """A leaky bucket for each address; any thread may use it."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
@@ -55,13 +55,13 @@ class WastedBytes:
         self._accounts: dict[str, _Account] = {}
         self._again = RateLimit[str](1 / AGAIN_S, AGAIN_AT_ONCE, now_s)
 
-    def add(self, owner: str, size: int) -> None:
+    def add(self, address: str, size: int) -> None:
         """Note that so many bytes were wasted."""
         with self._lock:
             now_s = self._now_s()
             # Put at the end, so that the order is that of the last waste.
-            account = self._accounts.pop(owner, None) or _Account(0.0, now_s)
-            self._accounts[owner] = account
+            account = self._accounts.pop(address, None) or _Account(0.0, now_s)
+            self._accounts[address] = account
             before = account.left(now_s)
             if before <= MAX_BYTES < before + size:
                 again = now_s < account.until_s + account.all_s
@@ -70,23 +70,19 @@ class WastedBytes:
             account.at_s = now_s
             if account.bytes > MAX_BYTES:
                 account.until_s = now_s + account.all_s
-            if len(self._accounts) > MAX_OWNERS:
+            if len(self._accounts) > MAX_ADDRESSES:
                 del self._accounts[next(iter(self._accounts))]
 
-    def add_all(self, owner: str) -> None:
-        """Note that somebody is to wait, as long as who wasted any number of bytes."""
-        self.add(owner, round(FIRST_S * FORGOTTEN_BYTES_S))
-
-    def admits(self, owner: str) -> bool:
-        """Return True if a key or address may have one more connection now."""
+    def admits(self, address: str) -> bool:
+        """Return True if an address may have one more connection now."""
         with self._lock:
-            now_s, account = self._now_s(), self._accounts.get(owner)
+            now_s, account = self._now_s(), self._accounts.get(address)
             if account is None or now_s >= account.until_s + account.all_s:
                 return True
-            return account.left(now_s) <= MAX_BYTES and self._again.take(owner)
+            return account.left(now_s) <= MAX_BYTES and self._again.take(address)
 
-    def is_too_much(self, owner: str) -> bool:
-        """Return True if new connections of a key or address are to be refused."""
+    def is_too_much(self, address: str) -> bool:
+        """Return True if new connections of an address are to be refused."""
         with self._lock:
-            account = self._accounts.get(owner)
+            account = self._accounts.get(address)
             return account is not None and account.left(self._now_s()) > MAX_BYTES

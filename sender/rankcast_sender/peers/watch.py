@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from rankcast.net import message_bytes
@@ -54,7 +53,7 @@ class Watch:
     """Ends single connections; None where the system cannot."""
     wasted: WastedBytes = field(default_factory=WastedBytes)
     """What was cut off of each address."""
-    cost: SearchCost = field(default_factory=partial(SearchCost, MAX_CONNECTIONS))
+    cost: SearchCost = field(default_factory=SearchCost)
     """What the ends of connections cost."""
     topics_bytes: Callable[[], int] | None = None
     """Tells, in any thread, how many bytes of topics libzmq searches when a connection ends; None:

@@ -234,8 +234,7 @@ def test_an_address_that_is_cut_off_again_and_again_has_to_wait(
 def test_the_ends_of_connections_cost_what_there_is_to_search_read_or_not(
     context: zmq.Context[Any], router: zmq.Socket[Any], port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    guard = ConnectionGuard(max_connections=2)
-    with guarded(context, router, port, guard) as (_, watch), peers(port, 1) as (holder,):
+    with guarded(context, router, port) as (guard, watch), peers(port, 1) as (holder,):
         watch.topics_bytes = lambda: MAX_BYTES - 5000
         holder.send(message(b"x" * 10_000))
         wait_for(lambda: any(one.unread > 9000 for one in guard._connections.values()))
@@ -247,7 +246,6 @@ def test_the_ends_of_connections_cost_what_there_is_to_search_read_or_not(
         # Who connects often has to wait, and nobody else.
         assert guard.admits("10.0.0.8")
         assert not guard.admits("10.0.0.9")
-        assert "10.0.0.9 has to wait" in caplog.text
 
 
 def test_the_ends_of_connections_to_a_socket_without_topics_cost_nothing(

@@ -7,8 +7,8 @@ from rankcast_sender.peers.wasted_bytes import (
     AGAIN_S,
     FIRST_S,
     FORGOTTEN_BYTES_S,
+    MAX_ADDRESSES,
     MAX_BYTES,
-    MAX_OWNERS,
     MOST_S,
     WastedBytes,
 )
@@ -87,8 +87,8 @@ def test_who_had_to_wait_comes_back_one_connection_after_the_other() -> None:
 
 def test_a_bounded_number_of_addresses_is_remembered() -> None:
     wasted = WastedBytes(Clock())
-    for number in range(2 * MAX_OWNERS):
+    for number in range(2 * MAX_ADDRESSES):
         wasted.add(f"address {number}", 2 * MAX_BYTES)
     assert not wasted.is_too_much("address 0")
-    assert wasted.is_too_much(f"address {2 * MAX_OWNERS - 1}")
-    assert len(wasted._accounts) == MAX_OWNERS
+    assert wasted.is_too_much(f"address {2 * MAX_ADDRESSES - 1}")
+    assert len(wasted._accounts) == MAX_ADDRESSES
