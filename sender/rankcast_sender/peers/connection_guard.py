@@ -293,9 +293,8 @@ class ConnectionGuard:
         unread = sum(one.unread for one in self._connections.values()
                      if one.watch is watch and one.unread > 0)  # fmt: skip
         if self._cost.ended(watch.topics_bytes() + unread):
-            log.warning("connections to port %d come and go so often that there are too many "
-                        "subscriptions to topics that are no camera's: those that hold most are "
-                        "closed, and who connects often has to wait", watch.port)  # fmt: skip
+            log.warning("connections to port %d come and go so often that searching all topics "
+                        "takes too long: who connects often has to wait", watch.port)  # fmt: skip
 
     def _limit_all(self) -> None:
         """End connections while all of them together hold too much, the greatest owner's first."""

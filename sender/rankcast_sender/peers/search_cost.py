@@ -1,4 +1,4 @@
-"""SearchCost: what libzmq has searched because connections ended, and who connects often."""
+"""SearchCost: bounds what libzmq has to search because connections end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES: Final = 10_000_000
 a byte and more where they fill the caches (docs/adr/0014)."""
 FORGOTTEN_BYTES_S: Final = 1_000_000
 HIGH_S: Final = 10.0
-"""How long the cost counts as too high."""
+"""How long the cost counts as too high, and how long still after somebody had to wait."""
 COMINGS: Final = 16
 COMINGS_S: Final = 10.0
 """So many connections a key or address may open in this time while the cost is too high."""
@@ -31,12 +31,16 @@ class SearchCost:
         self._lock = threading.Lock()
         self._comings = RateLimit[str](COMINGS / COMINGS_S, COMINGS, now_s)
         self._bytes, self._at_s = 0.0, now_s()
-        self._high_until_s = self._at_s
+        self._high_until_s = self._extreme_until_s = self._at_s
 
     def came(self, owner: str) -> bool:
         """Count a new connection; return False if it is one too many while the cost is high."""
         with self._lock:
-            return self._comings.take(owner) or not self.is_high
+            now_s = self._now_s()
+            if self._comings.take(owner) or now_s >= self._high_until_s:
+                return True
+            self._high_until_s = now_s + HIGH_S
+            return False
 
     def ended(self, topics_bytes: int) -> bool:
         """Count the end of a connection; return True if the cost becomes too high by it."""
@@ -47,10 +51,12 @@ class SearchCost:
             if self._bytes <= MAX_BYTES:
                 return False
             self._bytes = 0.0
-            was_high, self._high_until_s = self.is_high, now_s + HIGH_S
+            was_high, self._high_until_s = now_s < self._high_until_s, now_s + HIGH_S
+            if was_high:
+                self._extreme_until_s = self._high_until_s
             return not was_high
 
     @property
-    def is_high(self) -> bool:
-        """Return True for some seconds after the cost was too high."""
-        return self._now_s() < self._high_until_s
+    def is_extreme(self) -> bool:
+        """Return True for some seconds after it became too high again although some had to wait."""
+        return self._now_s() < self._extreme_until_s

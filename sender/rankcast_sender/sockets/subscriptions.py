@@ -53,8 +53,8 @@ INDIVIDUAL_S: Final = 0.5
 """A viewer sends its individual topic right behind the others."""
 MAX_PLAIN: Final = 10_000
 SEARCHED_BYTES: Final = 65_536
-"""Most of them while connections end so often that searching them costs too much: 130 ends a second
-take a tenth of the thread that publishes."""
+"""Most of them while connections end so often that searching them costs too much, even though all
+connect at a pace: 130 ends a second take a tenth of the thread that publishes."""
 SMALL_FOREIGN_BYTES: Final = 4096
 """A connection with less is not closed for what was left by others that were."""
 
@@ -220,13 +220,13 @@ class Subscriptions:
     def _limit_search(self, watch: Watch) -> None:
         """End connections, the largest owner's first, while libzmq has too much to search."""
         foreign = self.audience.foreign
-        if not watch.cost.is_high or foreign.live_bytes <= SEARCHED_BYTES:
+        if not watch.cost.is_extreme or foreign.live_bytes <= SEARCHED_BYTES:
             return
         for holder in foreign.largest():
             if foreign.live_bytes <= SEARCHED_BYTES:
                 return
-            # Who holds little may only be there while another comes and goes.
-            blames = foreign.owned[holder.owner] > SEARCHED_BYTES
+            # Who does not hold much may only be there while others come and go.
+            blames = foreign.owned[holder.owner] > MAX_FOREIGN_BYTES_OF_OWNER // 2
             self._end(holder, watch, f"want at most {SEARCHED_BYTES} while connections come and go",
                       blames=blames)  # fmt: skip
 

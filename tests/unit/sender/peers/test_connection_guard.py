@@ -241,8 +241,7 @@ def test_the_ends_of_connections_cost_what_there_is_to_search_read_or_not(
         assert all(guard.admits("10.0.0.9") for _ in range(100))
         with peers(port, 1):
             wait_for(lambda: len(guard._connections) == 2)
-        wait_for(lambda: watch.cost.is_high)
-        assert "come and go so often" in caplog.text
+        wait_for(lambda: "come and go so often" in caplog.text)
         # Who connects often has to wait, and nobody else.
         assert guard.admits("10.0.0.8")
         assert not guard.admits("10.0.0.9")
@@ -256,7 +255,6 @@ def test_the_ends_of_connections_to_a_socket_without_topics_cost_nothing(
             with peers(port, 1):
                 wait_for(lambda: len(guard._connections) == 1)
             wait_for(lambda: not guard._connections)
-        assert not watch.cost.is_high
         assert watch.cost._bytes == 0
 
 

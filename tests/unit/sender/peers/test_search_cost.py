@@ -13,25 +13,36 @@ from rankcast_sender.peers.search_cost import (
 from support.clock import Clock
 
 
-def test_the_cost_is_high_for_some_seconds_after_too_much_was_searched() -> None:
+def may_always_come(cost: SearchCost) -> bool:
+    return all(cost.came("eve") for _ in range(2 * COMINGS))
+
+
+def test_after_too_much_was_searched_everybody_connects_at_a_pace_for_some_seconds() -> None:
     clock = Clock()
     cost = SearchCost(clock)
     assert not any(cost.ended(MAX_BYTES // 10) for _ in range(10))
-    assert not cost.is_high
+    assert may_always_come(cost)
     assert cost.ended(1)
-    assert cost.is_high
+    assert not cost.came("eve")
+    assert all(cost.came("anna") for _ in range(COMINGS))
+    assert not cost.came("anna")
+    clock.advance(COMINGS_S / COMINGS)
+    assert cost.came("anna")
     clock.advance(HIGH_S)
-    assert not cost.is_high
+    assert may_always_come(cost)
 
 
-def test_it_is_told_once_while_it_stays_high() -> None:
+def test_it_lasts_for_as_long_as_somebody_has_to_wait() -> None:
     clock = Clock()
     cost = SearchCost(clock)
-    assert cost.ended(MAX_BYTES + 1)
-    clock.advance(HIGH_S / 2)
-    assert not cost.ended(MAX_BYTES + 1)
-    clock.advance(HIGH_S / 2)
-    assert cost.is_high
+    may_always_come(cost)
+    cost.ended(MAX_BYTES + 1)
+    for _ in range(100):
+        clock.advance(0.5)
+        came = [cost.came("eve") for _ in range(10)]
+        assert came.count(True) <= 1
+    clock.advance(HIGH_S)
+    assert may_always_come(cost)
 
 
 def test_what_is_searched_slowly_is_forgotten() -> None:
@@ -40,16 +51,18 @@ def test_what_is_searched_slowly_is_forgotten() -> None:
     for _ in range(100):
         assert not cost.ended(FORGOTTEN_BYTES_S)
         clock.advance(1.0)
-    assert not cost.is_high
+    assert may_always_come(cost)
 
 
-def test_who_connects_often_has_to_wait_only_while_the_cost_is_high() -> None:
+def test_it_is_extreme_where_the_pace_does_not_help_and_told_once() -> None:
     clock = Clock()
     cost = SearchCost(clock)
-    assert all(cost.came("eve") for _ in range(100))
-    cost.ended(MAX_BYTES + 1)
-    assert not cost.came("eve")
-    assert all(cost.came("anna") for _ in range(COMINGS))
-    assert not cost.came("anna")
-    clock.advance(COMINGS_S / COMINGS)
-    assert cost.came("anna")
+    assert cost.ended(MAX_BYTES + 1)
+    assert not cost.is_extreme
+    clock.advance(HIGH_S / 2)
+    assert not cost.ended(MAX_BYTES + 1)
+    assert cost.is_extreme
+    clock.advance(HIGH_S)
+    assert not cost.is_extreme
+    assert cost.ended(MAX_BYTES + 1)
+    assert not cost.is_extreme
