@@ -270,12 +270,12 @@ class SenderSockets:
         TransportError
             If an address cannot be bound.
         """
-        self._started = True
         # Before any socket is bound: libzmq asks the authenticator about every connection.
         authenticator = Authenticator(self.context, self._authorized, self._guard.admits)
         authenticator.on_revoked(self.rebind)
         authenticator.start()
         self._authenticator = authenticator
+        self._started = True
         if self._authorized is not None or self._has_substreams:
             self._withhold()
         self._guard.start(self.context)

@@ -37,7 +37,7 @@ ZAP_DOMAIN: Final = b"rankcast"
 """A non-empty domain, because otherwise libzmq would accept every key while no authenticator
 runs."""
 CONTROL_ZAP_DOMAIN: Final = b"rankcast-control"
-"""The same of a control socket: only connections for frames cost a search of topics."""
+"""That of a control socket, whose connections are not paced: their ends cost no search."""
 ZAP_DOMAINS: Final = (ZAP_DOMAIN, CONTROL_ZAP_DOMAIN)
 LEAST_LIBZMQ: Final = (4, 3, 5)
 DESCRIPTORS: Final = 32

@@ -94,7 +94,7 @@ class ControlThread:
     handler : RequestHandler
         Answers the requests; started and closed with this thread.
     identify : callable
-        Returns the client behind a routing id and an authenticated user id, which is empty
+        Returns the client behind a routing id and an authenticated user id, which names nobody
         without keys. Called for every request, so that a revoked role takes effect at once.
     guard : ConnectionGuard
         Ends connections that flood the socket.

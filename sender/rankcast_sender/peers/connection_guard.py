@@ -64,7 +64,8 @@ class _Monitored:
     is_on: bool = False
 
     def begin(self) -> None:
-        self.bound.monitor(self.endpoint, zmq.EVENT_ACCEPTED | zmq.EVENT_MONITOR_STOPPED)
+        events = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_MONITOR_STOPPED
+        self.bound.monitor(self.endpoint, events)
         self.is_on = True
 
     def end(self) -> None:
@@ -96,6 +97,8 @@ class ConnectionGuard:
         self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
         self._connections: dict[int, GuardedConnection] = {}
         self._context: zmq.Context[Any] | None = None
+        self._unread: dict[Watch, int] = {}
+        """What is unread of all connections to a socket; valid during one look."""
         self._remains: deque[tuple[float, int]] = deque()
         """When connections were shut down, and what was unread of each."""
         self._pause_s = IDLE_S
@@ -172,6 +175,8 @@ class ConnectionGuard:
                 monitored.end()
             yield watch
         finally:
+            # Those that end with their socket are searched for in another thread of libzmq.
+            watch.topics_bytes = None
             monitored.end()
 
     # The methods below run in the thread.
@@ -199,6 +204,7 @@ class ConnectionGuard:
         if not self._is_busy:
             poller.register(arrivals.fileno(), zmq.POLLIN)
         ready = self._thread.poll(poller, self._pause_s if self._connections else IDLE_MAX_S)
+        self._unread.clear()
         while self._new:
             self._attach(self._new.popleft())
         for monitor in ready & self._monitors.keys():
@@ -243,9 +249,12 @@ class ConnectionGuard:
                 del self._monitors[monitor]
                 monitor.close(0)
                 return
+            if event.event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                watch.attached += 1
+                continue
             descriptor, now_s = event.value, time.monotonic()
-            if (older := self._connections.pop(descriptor, None)) is not None:
-                self._has_ended(older)
+            if descriptor in self._connections:
+                self._forget(descriptor)
             watch.endings.pop(descriptor, None)
             watch.users.pop(descriptor, None)
             watch.accepted_s[descriptor] = now_s
@@ -254,6 +263,7 @@ class ConnectionGuard:
                 tcp = connection_of(descriptor, watch.port)
             connection = GuardedConnection(watch, descriptor, tcp, now_s)
             self._connections[descriptor] = connection
+            watch.connections += 1
             if watch.ban is None and self._wasted.is_too_much(connection.address):
                 self._end(connection, "others of its address sent too much a moment ago", 0)
                 continue
@@ -272,8 +282,7 @@ class ConnectionGuard:
         except OSError:  # it may still be there: look again
             return 0
         if tcp is None or connection.peer not in (None, tcp.peer):
-            del self._connections[descriptor]
-            self._has_ended(connection)
+            self._forget(descriptor)
             return 0
         sent = connection.update(taken, tcp, now_s)
         if connection.unread > watch.allowance_bytes:
@@ -284,15 +293,22 @@ class ConnectionGuard:
             )
         return sent
 
-    def _has_ended(self, connection: GuardedConnection) -> None:
-        """Count what libzmq has to search because a connection has ended."""
-        watch = connection.watch
-        if watch.topics_bytes is None:
+    def _forget(self, descriptor: int) -> None:
+        """Forget a connection that has ended, and count what libzmq has to search at its end."""
+        watch = self._connections.pop(descriptor).watch
+        watch.connections -= 1
+        # Nobody tells which of them has completed its handshake; those that have not cost nothing.
+        if watch.attached <= watch.connections:
             return
-        # The owner of the socket may have no time to read what came last: it may be searching.
-        unread = sum(one.unread for one in self._connections.values()
-                     if one.watch is watch and one.unread > 0)  # fmt: skip
-        if self._cost.ended(watch.topics_bytes() + unread):
+        watch.attached -= 1
+        topics_bytes = watch.topics_bytes
+        if topics_bytes is None:
+            return
+        if watch not in self._unread:
+            # The owner of the socket may have no time to read what came last: it may be searching.
+            self._unread[watch] = sum(one.unread for one in self._connections.values()
+                                      if one.watch is watch and one.unread > 0)  # fmt: skip
+        if self._cost.ended(topics_bytes() + self._unread[watch]):
             log.warning("connections to port %d come and go so often that searching all topics "
                         "takes too long: who connects often has to wait", watch.port)  # fmt: skip
 

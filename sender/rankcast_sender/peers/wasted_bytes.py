@@ -15,7 +15,8 @@ from typing import Final
 from rankcast_sender.peers.rate_limit import RateLimit
 
 MAX_BYTES: Final = 262_144
-"""An address that has wasted more gets no new connections until enough is forgotten."""
+"""An address that has wasted more gets no new connections until enough is forgotten, and then at a
+pace."""
 FORGOTTEN_BYTES_S: Final = 32_768
 FIRST_S: Final = 60.0
 MOST_S: Final = 600.0
@@ -39,7 +40,7 @@ class _Account:
     all_s: float = FIRST_S
     """Time in which all of it is forgotten."""
     until_s: float = -MOST_S
-    """By when all of the latest flood is forgotten."""
+    """All of the latest flood is forgotten by then, or before."""
 
     def left(self, now_s: float) -> float:
         rate = FORGOTTEN_BYTES_S * FIRST_S / self.all_s
@@ -57,6 +58,8 @@ class WastedBytes:
 
     def add(self, address: str, size: int) -> None:
         """Note that so many bytes were wasted."""
+        if not size:
+            return
         with self._lock:
             now_s = self._now_s()
             # Put at the end, so that the order is that of the last waste.

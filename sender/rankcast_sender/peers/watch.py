@@ -58,6 +58,10 @@ class Watch:
     topics_bytes: Callable[[], int] | None = None
     """Tells, in any thread, how many bytes of topics libzmq searches when a connection ends; None:
     none."""
+    connections: int = 0
+    """Those that are open."""
+    attached: int = 0
+    """Those that have completed their handshakes, and whose ends were not noticed yet."""
     users: dict[int, str] = field(default_factory=dict)
     """User id of the latest message of each descriptor, with keys."""
     taken: Counter[int] = field(default_factory=Counter)

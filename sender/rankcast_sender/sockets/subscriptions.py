@@ -44,7 +44,7 @@ SUBSCRIPTIONS_S: Final = 100
 SUBSCRIPTIONS_AT_ONCE: Final = 1000
 """Budget of one connection; libzmq follows further subscriptions, but nobody joins by them."""
 MAX_FOREIGN_BYTES_OF_ONE: Final = 32_768
-MAX_FOREIGN_BYTES_OF_OWNER: Final = 393_216
+MAX_FOREIGN_BYTES_OF_OWNER: Final = 524_288
 MAX_FOREIGN_BYTES: Final = 1_000_000
 """Most bytes of topics that are not ours which one connection, those of one key or address, and all
 of them may hold: libzmq needs 50 times as much memory. A viewer of 64 named cameras of another
@@ -225,10 +225,9 @@ class Subscriptions:
         for holder in foreign.largest():
             if foreign.live_bytes <= SEARCHED_BYTES:
                 return
-            # Who does not hold much may only be there while others come and go.
-            blames = foreign.owned[holder.owner] > MAX_FOREIGN_BYTES_OF_OWNER // 2
-            self._end(holder, watch, f"want at most {SEARCHED_BYTES} while connections come and go",
-                      blames=blames)  # fmt: skip
+            # What it holds is allowed otherwise, and others may be those that come and go.
+            limit = f"want at most {SEARCHED_BYTES} while connections come and go"
+            self._end(holder, watch, limit, blames=False)
 
     def _limit_foreign(self, descriptor: int, watch: Watch) -> None:
         """End connections that hold too many topics which are no camera's."""
@@ -277,7 +276,7 @@ class Subscriptions:
         accepted_s = watch.accepted_s.get(holder.descriptor, 0.0)
         with suppress(OSError):
             connection = connection_of(holder.descriptor, self._port)
-            is_another = bool(holder.accepted_s) and accepted_s > holder.accepted_s + NOTICED_S
+            is_another = accepted_s > max(holder.topics.values(), default=accepted_s) + NOTICED_S
             if connection is not None and (is_another or connection.received < holder.sent_bytes):
                 # They are those of an older connection, whose descriptor was used again.
                 self.audience.foreign.forget(holder)

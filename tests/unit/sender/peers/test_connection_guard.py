@@ -231,31 +231,55 @@ def test_an_address_that_is_cut_off_again_and_again_has_to_wait(
                 continue
 
 
+def drain_pace(guard: ConnectionGuard, owner: str) -> int:
+    """Connect as often as it may at once, or a hundred times; return how often it did."""
+    return next((count for count in range(100) if not guard.admits(owner)), 100)
+
+
 def test_the_ends_of_connections_cost_what_there_is_to_search_read_or_not(
     context: zmq.Context[Any], router: zmq.Socket[Any], port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with guarded(context, router, port) as (guard, watch), peers(port, 1) as (holder,):
         watch.topics_bytes = lambda: MAX_BYTES - 5000
         holder.send(message(b"x" * 10_000))
-        wait_for(lambda: any(one.unread > 9000 for one in guard._connections.values()))
-        assert all(guard.admits("10.0.0.9") for _ in range(100))
+        wait_for(lambda: any(one.unread > 9000 for one in list(guard._connections.values())))
+        assert drain_pace(guard, "10.0.0.9") == 100
         with peers(port, 1):
-            wait_for(lambda: len(guard._connections) == 2)
+            wait_for(lambda: watch.attached == 2)
         wait_for(lambda: "come and go so often" in caplog.text)
         # Who connects often has to wait, and nobody else.
         assert guard.admits("10.0.0.8")
-        assert not guard.admits("10.0.0.9")
+        assert drain_pace(guard, "10.0.0.9") < 100
 
 
-def test_the_ends_of_connections_to_a_socket_without_topics_cost_nothing(
+def test_connections_without_a_handshake_cost_nothing_when_they_end(
     context: zmq.Context[Any], router: zmq.Socket[Any], port: int
 ) -> None:
-    with guarded(context, router, port) as (guard, watch):
-        for _ in range(3):
-            with peers(port, 1):
-                wait_for(lambda: len(guard._connections) == 1)
-            wait_for(lambda: not guard._connections)
+    with guarded(context, router, port) as (_, watch), peers(port, 1) as (viewer,):
+        wait_for(lambda: watch.attached == 1)
+        watch.topics_bytes = lambda: 1000
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", port), WAIT_S):
+                wait_for(lambda: watch.connections == 2)
+            wait_for(lambda: watch.connections == 1)
         assert watch.cost._bytes == 0
+        viewer.socket.close()
+        wait_for(lambda: watch.connections == 0)
+        assert watch.cost._bytes == 1000
+        assert watch.attached == 0
+
+
+def test_connections_that_end_with_their_socket_cost_nothing(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    guard = ConnectionGuard()
+    guard.start(context)
+    with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests") as watch:
+        router.bind(f"tcp://127.0.0.1:{port}")
+        watch.topics_bytes = lambda: 1000
+        with peers(port, 3):
+            wait_for(lambda: watch.attached == 3)
+    assert watch.topics_bytes is None
 
 
 @contextmanager

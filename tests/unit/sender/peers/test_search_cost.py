@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from rankcast_sender.peers.rate_limit import MAX_PEERS
 from rankcast_sender.peers.search_cost import (
     COMINGS,
     COMINGS_S,
     FORGOTTEN_BYTES_S,
     HIGH_S,
     MAX_BYTES,
+    PACED_S,
     SearchCost,
 )
 from support.clock import Clock
@@ -32,7 +34,7 @@ def test_after_too_much_was_searched_everybody_connects_at_a_pace_for_some_secon
     assert may_always_come(cost)
 
 
-def test_it_lasts_for_as_long_as_somebody_has_to_wait() -> None:
+def test_it_lasts_as_long_as_somebody_has_to_wait_and_for_nobody_else() -> None:
     clock = Clock()
     cost = SearchCost(clock)
     may_always_come(cost)
@@ -41,8 +43,18 @@ def test_it_lasts_for_as_long_as_somebody_has_to_wait() -> None:
         clock.advance(0.5)
         came = [cost.came("eve") for _ in range(10)]
         assert came.count(True) <= 1
+    assert all(cost.came("anna") for _ in range(2 * COMINGS))
     clock.advance(HIGH_S)
     assert may_always_come(cost)
+
+
+def test_a_bounded_number_of_those_that_had_to_wait_is_remembered() -> None:
+    cost = SearchCost(Clock())
+    cost.ended(MAX_BYTES + 1)
+    for number in range(MAX_PEERS + 10):
+        while cost.came(f"peer {number}"):
+            continue
+    assert len(cost._paced_until_s) == MAX_PEERS
 
 
 def test_what_is_searched_slowly_is_forgotten() -> None:
@@ -54,12 +66,14 @@ def test_what_is_searched_slowly_is_forgotten() -> None:
     assert may_always_come(cost)
 
 
-def test_it_is_extreme_where_the_pace_does_not_help_and_told_once() -> None:
+def test_it_is_extreme_only_where_the_pace_did_not_help() -> None:
     clock = Clock()
     cost = SearchCost(clock)
     assert cost.ended(MAX_BYTES + 1)
+    # The ends of connections that were there before.
+    assert not any(cost.ended(MAX_BYTES + 1) for _ in range(10))
     assert not cost.is_extreme
-    clock.advance(HIGH_S / 2)
+    clock.advance(PACED_S + 0.1)
     assert not cost.ended(MAX_BYTES + 1)
     assert cost.is_extreme
     clock.advance(HIGH_S)

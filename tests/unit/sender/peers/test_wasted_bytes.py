@@ -85,6 +85,18 @@ def test_who_had_to_wait_comes_back_one_connection_after_the_other() -> None:
     assert all(wasted.admits("10.0.0.9") for _ in range(100))
 
 
+def test_a_connection_that_is_closed_for_nothing_wasted_prolongs_nothing() -> None:
+    clock = Clock()
+    wasted = WastedBytes(clock)
+    wasted.add("10.0.0.8", 0)
+    assert not wasted._accounts
+    flood(wasted)
+    for _ in range(round(2 * FIRST_S)):
+        wasted.add("10.0.0.9", 0)
+        clock.advance(1.0)
+    assert all(wasted.admits("10.0.0.9") for _ in range(100))
+
+
 def test_a_bounded_number_of_addresses_is_remembered() -> None:
     wasted = WastedBytes(Clock())
     for number in range(2 * MAX_ADDRESSES):

@@ -13,6 +13,7 @@ import zmq
 
 from rankcast.wire import frames_topic, status_topic, viewer_topic
 from rankcast_sender.peers import Ban, ConnectionGuard, Watch
+from rankcast_sender.peers.search_cost import SearchCost
 from rankcast_sender.sockets import subscriptions
 from rankcast_sender.sockets.subscriptions import CONNECTION_BYTES, Subscriptions
 from support.fakes import free_address
@@ -52,6 +53,16 @@ class Station:
         until = time.monotonic() + timeout_s
         while self._xpub.poll(max(0, round(1000 * (until - time.monotonic())))):
             self.subscriptions.read(self._xpub, self.watch)
+
+    def descriptor_of(self, peer: RawPeer) -> int:
+        """Return the descriptor at this end of the connection of the newest peer."""
+        address = peer.socket.getsockname()
+        until = time.monotonic() + WAIT_S
+        while True:
+            for one in list(self.guard._connections.values()):
+                if one.peer == address:
+                    return one.descriptor
+            assert time.monotonic() < until
 
     def turn(self) -> None:
         """Do what the thread of a sender does in each turn, with or without messages."""
@@ -165,57 +176,56 @@ def test_the_connections_of_one_address_are_bounded_together(
     assert station.rebound == 0
 
 
-def make_costly(station: Station) -> None:
-    """Let connections end so often that pacing others does not help."""
-    for _ in range(2):
-        station.watch.cost.ended(10_000_001)
+class Costly(SearchCost):
+    """The ends of connections cost too much."""
+
+    is_extreme = True
 
 
-@pytest.mark.parametrize(("limit", "blamed"), [(393_216, 0), (100_000, 1)])
-def test_while_connections_come_and_go_who_holds_most_is_ended_and_a_small_viewer_stays(
-    stack: ExitStack,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    limit: int,
-    blamed: int,
+def test_while_connections_come_and_go_the_largest_owner_gives_its_topics_up_and_is_not_blamed(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(subscriptions, "MAX_FOREIGN_BYTES_OF_OWNER", limit)
     bans: list[tuple[str, str]] = []
     station = Station(stack, lambda user, why: bans.append((user, why)))
-    good, *greedy = (RawPeer(station.port, "SUB") for _ in range(5))
+    good = RawPeer(station.port, "SUB")
+    first = station.descriptor_of(good)
+
+    def owner(frame: zmq.Frame) -> str:
+        return "good" if frame.get(zmq.SRCFD) == first else "greedy"
+
+    monkeypatch.setattr(station.subscriptions, "_who", owner)
+    greedy = [RawPeer(station.port, "SUB") for _ in range(8)]
     for peer in (good, *greedy):
         stack.enter_context(peer.socket)
-        for number in range(1 if peer is good else 20):
-            peer.send(message(b"\1%d" % number + os.urandom(998 if number > 9 else 999)))
+        for number in range(12 if peer is good else 10):
+            peer.send(message(b"\1%02d" % number + os.urandom(998)))
         station.read(0.02)
-    station.read_until(81 * (1000 + 32))
-    assert station.subscriptions.topics_bytes() == 81 * (1000 + 32)
-    make_costly(station)
+    station.read_until(92 * (1000 + 32))
+    assert station.subscriptions.topics_bytes() == 92 * (1000 + 32)
+    station.watch.cost = Costly()
     station.turn()
-    station.read_until(61 * (1000 + 32))
-    assert [is_open(peer) for peer in (good, *greedy)].count(False) == 1
+    station.read_until(62 * (1000 + 32))
+    # The connection of the other owner is the largest, and stays.
     assert is_open(good)
+    assert [is_open(peer) for peer in greedy].count(False) == 3
     assert "want at most 65536 while connections come and go" in caplog.text
-    assert len(bans) == blamed
-
-
-def test_who_holds_little_is_not_blamed_for_what_others_hold(
-    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subscriptions, "SEARCHED_BYTES", 3000)
-    bans: list[tuple[str, str]] = []
-    station = Station(stack, lambda user, why: bans.append((user, why)))
-    monkeypatch.setattr(station.subscriptions, "_who", lambda frame: f"key {frame.get(zmq.SRCFD)}")
-    some = [RawPeer(station.port, "SUB") for _ in range(5)]
-    for peer in some:
-        stack.enter_context(peer.socket)
-        peer.send(message(b"\1" + os.urandom(1000)))
-    station.read_until(5 * (1000 + 32))
-    make_costly(station)
-    station.turn()
-    station.read_until(2 * (1000 + 32))
-    assert [is_open(peer) for peer in some].count(True) == 2
     assert bans == []
+
+
+def test_topics_of_a_connection_whose_descriptor_another_has_now_are_forgotten(
+    stack: ExitStack,
+) -> None:
+    station = Station(stack)
+    peer = RawPeer(station.port, "SUB")
+    stack.enter_context(peer.socket)
+    for _ in range(10):
+        peer.send(message(b"\1" + os.urandom(1000)))
+    station.read_until(10 * (1000 + 32))
+    (holder,) = station.subscriptions.audience.foreign.largest()
+    station.watch.accepted_s[holder.descriptor] = time.monotonic() + 10  # another one since
+    station.subscriptions._end(holder, station.watch, "anything")
+    assert is_open(peer)
+    assert station.subscriptions.audience.foreign.bytes == 0
 
 
 def test_all_together_are_bounded_and_one_that_holds_little_stays(
