@@ -28,14 +28,20 @@ CROWD = 10
 HOLDERS = 30
 HELD_TOPICS = 8
 """Of each of them: 216 kB together, which is allowed."""
+ANOTHER = "127.0.0.9:0;"
+"""A source address that no viewer has: without keys, all of one address wait for each other."""
 LEAST_HOLDERS, LEAVERS = 10, 54
 """As many as one key or address may have, most of which end while the others hold 320 kB."""
 
 
 def open_socket(
-    port: int, kind: str, keys: list[str], context: zmq.Context[Any] | None = None
+    port: int,
+    kind: str,
+    keys: list[str],
+    context: zmq.Context[Any] | None = None,
+    source: str = "",
 ) -> zmq.Socket[Any]:
-    """Connect a socket with the usual options of pyzmq."""
+    """Connect a socket with the usual options of pyzmq, from an address such as `ANOTHER`."""
     context = context or zmq.Context.instance()
     socket = context.socket(zmq.SUB if kind == "subscriptions" else zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
@@ -46,7 +52,7 @@ def open_socket(
             (zmq.CURVE_SECRETKEY, zmq.CURVE_PUBLICKEY, zmq.CURVE_SERVERKEY), keys, strict=True
         ):
             socket.setsockopt(option, value.encode())
-    socket.connect(f"tcp://127.0.0.1:{port}")
+    socket.connect(f"tcp://{source}127.0.0.1:{port}")
     return socket
 
 
@@ -108,12 +114,14 @@ def flood_with_a_crowd(port: int, seconds: float, keys: list[str]) -> int:
 def come_and_go(port: int, seconds: float, keys: list[str], holders_keys: list[str]) -> int:
     """Hold many topics over some connections, and let others come and go without a pause."""
     ends, done = time.monotonic() + seconds, 0
-    holders = [open_socket(port, "subscriptions", holders_keys) for _ in range(HOLDERS)]
+    holders = [
+        open_socket(port, "subscriptions", holders_keys, source=ANOTHER) for _ in range(HOLDERS)
+    ]
     for holder in holders:
         for _ in range(HELD_TOPICS):
             holder.setsockopt(zmq.SUBSCRIBE, os.urandom(900))
     while time.monotonic() < ends:
-        with open_socket(port, "subscriptions", keys) as leaver:
+        with open_socket(port, "subscriptions", keys, source=ANOTHER) as leaver:
             leaver.setsockopt(zmq.SUBSCRIBE, b"\0gone")
             with leaver.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
                 done += monitor.poll(100)
@@ -126,9 +134,11 @@ def come_and_go(port: int, seconds: float, keys: list[str], holders_keys: list[s
 def hold_and_leave(port: int, seconds: float, keys: list[str]) -> int:
     """Connect, take many topics, leave with all connections but some, give the topics up, again."""
     ends, done = time.monotonic() + seconds, 0
-    holders = [open_socket(port, "subscriptions", keys) for _ in range(LEAST_HOLDERS)]
+    holders = [
+        open_socket(port, "subscriptions", keys, source=ANOTHER) for _ in range(LEAST_HOLDERS)
+    ]
     while time.monotonic() < ends:
-        leavers = [open_socket(port, "subscriptions", keys) for _ in range(LEAVERS)]
+        leavers = [open_socket(port, "subscriptions", keys, source=ANOTHER) for _ in range(LEAVERS)]
         time.sleep(0.3)  # they connect
         topics = [os.urandom(900) for _ in range(34)]
         for holder in holders:
@@ -140,7 +150,7 @@ def hold_and_leave(port: int, seconds: float, keys: list[str]) -> int:
         done += LEAVERS
         for number, holder in enumerate(holders):
             holder.close()  # with all its topics
-            holders[number] = open_socket(port, "subscriptions", keys)
+            holders[number] = open_socket(port, "subscriptions", keys, source=ANOTHER)
     for holder in holders:
         holder.close()
     return done

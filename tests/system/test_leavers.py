@@ -16,17 +16,17 @@ from support.processes import rankcast_environment
 from support.starvation import Starvation
 from support.viewers import Viewer, port_of, sending
 
-SECONDS = 10.0
+SECONDS = 15.0
 FPS = 30
-STALL_S = 4.0
-"""The stream may stop once, until its sender has noticed."""
+STALL_S = 6.0
+"""The stream may stop once, until its sender has noticed; a viewer connects again after 2.5 s."""
 ANSWER = "come and go so often"
 
 
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("leavers", ()),
+        pytest.param("leavers", (), marks=pytest.mark.slow),
         pytest.param("leavers", ("mallory",), marks=pytest.mark.slow),
         ("leavers", ("eve", "mallory")),
         pytest.param("cycles", (), marks=pytest.mark.slow),
@@ -65,6 +65,5 @@ def test_a_peer_that_comes_and_goes_while_there_are_many_topics_stops_the_stream
         assert done >= 20, "hardly anybody came"
         assert frames >= FPS * (passed_s - starved_s - STALL_S)
         sender.process.wait_match(ANSWER)
-        # It does after 2.5 s of silence.
         assert viewer.subscriber.reconnects <= 1
         viewer.wait_more(FPS)
