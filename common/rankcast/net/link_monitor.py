@@ -249,7 +249,7 @@ class LinkMonitor:
                 self._become(
                     LinkState.PROTOCOL_REFUSED,
                     "the connection is accepted, but nothing answers: another service on that "
-                    "port, or a sender that hangs",
+                    "port, a sender that hangs, or one that makes this key or address wait",
                 )
         elif self.state is LinkState.KEY_REFUSED:
             # Either end may detect the mismatch first: keep the more precise reason.
