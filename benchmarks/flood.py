@@ -99,9 +99,8 @@ ATTACKS: Final[Mapping[str, Attack]] = {
         Attack(polite_peer, 500, admitted=True),
         # Before the others, for which its address has to wait.
         Attack(leavers, 0.2, keys=False, admitted=True),
-        # After their first bursts, most of their connections are refused.
-        Attack(open_peer, 10, keys=False, admitted=True),
-        Attack(crowd, 10, keys=False, admitted=True),
+        Attack(open_peer, 1000, keys=False, admitted=True),
+        Attack(crowd, 500, keys=False, admitted=True),
     )
 }
 
