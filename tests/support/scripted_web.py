@@ -163,7 +163,14 @@ class FakeWeb:
         self._socket.close()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve([self._socket]))
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self._server.serve([self._socket])
+        # A connection accepted as the server ended was not closed by it.
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
     async def _index(self, _request: Request) -> Response:
         return self._guarded(_content(PAGE / "index.html"))
