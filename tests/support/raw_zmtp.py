@@ -26,17 +26,23 @@ class RawPeer:
         Loopback port.
     kind : str
         Type of socket that the peer claims to be: SUB or DEALER.
+    routing_id : bytes
+        The one that it claims; empty leaves it to the other end.
+    source : str
+        Loopback address that it comes from.
     """
 
-    def __init__(self, port: int, kind: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), WAIT_S)
+    def __init__(
+        self, port: int, kind: str, routing_id: bytes = b"", source: str = "127.0.0.1"
+    ) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), WAIT_S, (source, 0))
         try:
-            self._shake_hands(kind)
+            self._shake_hands(kind, routing_id)
         except BaseException:
             self.socket.close()
             raise
 
-    def _shake_hands(self, kind: str) -> None:
+    def _shake_hands(self, kind: str, routing_id: bytes) -> None:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(GREETING)
         got = b""
@@ -44,7 +50,7 @@ class RawPeer:
             part = self.socket.recv(len(GREETING) - len(got))
             assert part, "the other end hung up during the greeting"
             got += part
-        self.socket.sendall(ready(kind))
+        self.socket.sendall(ready(kind, routing_id))
         assert self.socket.recv(1024), "the other end hung up during the handshake"
 
     def send(self, data: bytes) -> None:
@@ -57,9 +63,10 @@ class RawPeer:
         self.socket.close()
 
 
-def ready(kind: str) -> bytes:
-    """Return the READY command of a socket of this type, without identity."""
-    body = b"\x05READY" + _property(b"Socket-Type", kind.encode()) + _property(b"Identity")
+def ready(kind: str, routing_id: bytes = b"") -> bytes:
+    """Return the READY command of a socket of this type, which claims a routing id."""
+    properties = _property(b"Socket-Type", kind.encode()) + _property(b"Identity", routing_id)
+    body = b"\x05READY" + properties
     return struct.pack("BB", 4, len(body)) + body
 
 

@@ -1,17 +1,22 @@
-"""No peer ends a process: bursts, a PING behind them, and a reset.
+"""No peer ends a process: bursts, a PING behind them, and a reset; routing ids of its choice.
 
-With a bounded receive pipe, libzmq 4.3.5 aborts within these rounds (assertion `!_io_error`).
+With a bounded receive pipe, libzmq 4.3.5 aborts within these rounds (assertion `!_io_error`), with
+routing ids that can be foreseen at once (assertion `ok` in add_out_pipe).
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import zmq
 
@@ -24,6 +29,14 @@ ROUNDS = 20
 KEYED_ROUNDS = 5
 BURST_S = 0.2
 """As long as a peer that pings every millisecond needs to send several PINGs between messages."""
+UNSEEDED = (1_804_289_383, 3_829_176_425, 4_105_231_441)
+"""Routing ids with which the first ROUTER sockets of a process begin while nobody seeds rand()."""
+CLAIMS = 20
+"""Of each; altogether fewer than the connections of one address."""
+LATER = 100
+IMPOSTORS = 2000
+MOST_GROWTH_MB = 8.0
+"""An impostor that is kept takes 13 kB: all of them 26 MB."""
 
 
 def burst_and_reset(port: int, kind: str, number: int) -> None:
@@ -101,3 +114,44 @@ def test_nor_does_an_admitted_viewer_end_a_sender_with_keys(tmp_path: Path) -> N
             keyed_burst_and_reset(port, *station.curves(name))
         viewer.wait_more(5)
         assert sender.process.process.poll() is None, sender.process.lines
+
+
+def control_port(address: str) -> int:
+    return port_of(address)[1] + CONTROL_PORT_OFFSET
+
+
+def test_who_claims_the_routing_ids_of_later_clients_ends_no_sender(tmp_path: Path) -> None:
+    with sending(tmp_path) as sender, ExitStack() as stack:
+        sender.process.wait_line("control channel")
+        port = control_port(sender.address)
+        for first, number in itertools.product(UNSEEDED, range(CLAIMS)):
+            claimed = b"\0" + (first + 1 + number).to_bytes(4, "big")
+            stack.callback(RawPeer(port, "DEALER", claimed).reset)
+        for _ in range(LATER):
+            RawPeer(port, "DEALER", source="127.0.0.2").reset()
+        with Viewer(sender.address) as viewer:
+            viewer.wait_more(5)
+        assert sender.process.process.poll() is None, sender.process.lines
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs many loopback addresses")
+def test_connections_with_the_routing_id_of_another_one_leave_nothing_behind(
+    tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    with sending(tmp_path) as sender:
+        sender.process.wait_line("control channel")
+        port = control_port(sender.address)
+        first = RawPeer(port, "DEALER", b"same")
+        with Viewer(sender.address) as viewer:
+            viewer.wait_more(30)  # all libraries are loaded by then
+        memory = psutil.Process(sender.process.process.pid).memory_info
+        before = memory().rss
+        for number in range(IMPOSTORS):
+            source = f"127.2.{number // 250}.{1 + number % 250}"
+            peer = RawPeer(port, "DEALER", b"same", source)
+            peer.send(message(b"no request"))
+            peer.reset()
+        growth_mb = (memory().rss - before) / 1e6
+        first.reset()
+    figure(f"grew by {growth_mb:.1f} MB")
+    assert growth_mb < MOST_GROWTH_MB

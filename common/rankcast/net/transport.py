@@ -5,9 +5,11 @@ Every value avoids a measured pitfall of libzmq 4.3.5: see docs/adr/0003-transpo
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import os
 import re
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,7 +39,7 @@ ZAP_DOMAIN: Final = b"rankcast"
 """A non-empty domain, because otherwise libzmq would accept every key while no authenticator
 runs."""
 CONTROL_ZAP_DOMAIN: Final = b"rankcast-control"
-"""That of a control socket, whose connections are not paced: their ends cost no search."""
+"""That of a control socket, whose connections are paced for another reason."""
 ZAP_DOMAINS: Final = (ZAP_DOMAIN, CONTROL_ZAP_DOMAIN)
 LEAST_LIBZMQ: Final = (4, 3, 5)
 DESCRIPTORS: Final = 32
@@ -133,6 +135,8 @@ def open_socket(
     TransportError
         If the system cannot open another socket.
     """
+    if kind == zmq.ROUTER:
+        _seed_routing_ids()
     try:
         socket = context.socket(kind)
     except zmq.ZMQError as exc:
@@ -144,6 +148,17 @@ def open_socket(
             socket.close(0)
         raise
     return socket
+
+
+def _seed_routing_ids() -> None:
+    """Make the routing ids of the ROUTER socket that is opened next unpredictable.
+
+    libzmq 4.3.5 numbers clients from a value of the C library's rand(), which it does not seed: the
+    same in every process. A client may claim any routing id, and if it claims the next number, the
+    client after it aborts the process (assertion `ok` in add_out_pipe); see docs/adr/0014.
+    """
+    library = ctypes.cdll.ucrtbase if sys.platform == "win32" else ctypes.CDLL(None)
+    library.srand(ctypes.c_uint(int.from_bytes(os.urandom(4), "little")))
 
 
 def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:

@@ -204,6 +204,9 @@ class ControlThread:
             with open_socket(self._context, zmq.ROUTER, self._options) as router:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+                # Otherwise libzmq keeps every connection that claims the routing id of another one,
+                # 13 kB and all that it sent, until the socket is closed.
+                router.setsockopt(zmq.ROUTER_HANDOVER, 1)
                 router.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
                 with self._guard.guarding(
                     router,

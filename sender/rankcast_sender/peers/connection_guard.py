@@ -25,6 +25,7 @@ import zmq
 from rankcast.net import HAS_TCP_INFO, SocketThread, next_event
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast_sender.peers.guarded_connection import GuardedConnection
+from rankcast_sender.peers.rate_limit import RateLimit
 from rankcast_sender.peers.search_cost import SearchCost
 from rankcast_sender.peers.tcp_connection import CAN_CUT, Scissors, TcpConnection, connection_of
 from rankcast_sender.peers.wasted_bytes import WastedBytes
@@ -49,6 +50,11 @@ IDLE_MAX_S: Final = 1.0
 BUSY_BYTES: Final = 2048
 """More than this between two looks is much: a viewer sends a few hundred bytes a second."""
 ATTACH_TIMEOUT_S: Final = 5.0
+CONTROL_S: Final = 4
+CONTROL_AT_ONCE: Final = 128
+"""Connections of one key or address to the control channel. A client may claim a routing id, and
+one of a later client by chance: at this pace, and with as many claims as connections are allowed,
+once in 190 days of trying (docs/adr/0014)."""
 _NUMBERS: Final = itertools.count()
 
 
@@ -93,6 +99,7 @@ class ConnectionGuard:
         self._scissors: Scissors | None = None
         self._wasted = WastedBytes()
         self._cost = SearchCost()
+        self._control = RateLimit[str](CONTROL_S, CONTROL_AT_ONCE)
         self._new: deque[_Monitored] = deque()
         self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
         self._connections: dict[int, GuardedConnection] = {}
@@ -125,11 +132,13 @@ class ConnectionGuard:
         """The exception that ended the thread; None unless it failed."""
         return self._thread.error
 
-    def admits(self, owner: str) -> bool:
-        """Return False if a key or, without keys, an address is not to connect for frames now.
+    def admits(self, owner: str, *, control: bool) -> bool:
+        """Return False if a key or, without keys, an address is not to connect now.
 
-        Any thread may call it, once for each connection.
+        The authenticator calls it, once for each connection: to the control channel or for frames.
         """
+        if control:
+            return self._control.take(owner)
         return self._wasted.admits(owner) and self._cost.came(owner)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ import zmq
 from rankcast.errors import TransportError
 from rankcast.net import AuthorizedKey, SocketThread
 from rankcast.runtime import Pulse
-from rankcast_sender.sockets.key_policy import KeyPolicy, KeyState
+from rankcast_sender.sockets.key_policy import Admits, KeyPolicy, KeyState, anybody
 from rankcast_sender.sockets.open_policy import OpenPolicy
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Authenticator:
         Public keys, ``NAME.pub``; read again once a second, all files or none of them. None admits
         everybody, without keys.
     admits : callable
-        Whether a key or, without keys, an address may connect for frames now.
+        Whether a key or, without keys, an address may connect now.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Authenticator:
         self,
         context: zmq.Context[Any],
         folder: Path | None,
-        admits: Callable[[str], bool] = lambda _: True,
+        admits: Admits = anybody,
     ) -> None:
         self._context = context
         self._folder = folder

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from zmq.utils import z85
 
 from rankcast.errors import RankcastError, SettingsError
-from rankcast.net import ZAP_DOMAIN, ZAP_DOMAINS, Authorized, AuthorizedKey, load_authorized
+from rankcast.net import CONTROL_ZAP_DOMAIN, ZAP_DOMAINS, Authorized, AuthorizedKey, load_authorized
 from rankcast.runtime import LogLimiter
 from rankcast_sender.peers import CAN_TELL, Handshakes, user_id
 
@@ -25,6 +25,18 @@ CURVE_KEY_BYTES: Final = 32
 FIRST_BAN_S: Final = 60.0
 MAX_BAN_S: Final = 3600.0
 """A key that floods is refused for a minute, then for twice as long each time, up to an hour."""
+
+
+class Admits(Protocol):
+    """Limits how often one key or, without keys, one address connects."""
+
+    def __call__(self, owner: str, *, control: bool) -> bool:
+        """Return False if it has to come again later; `control`: to the control channel."""
+
+
+def anybody(owner: str, *, control: bool) -> bool:  # noqa: ARG001
+    """Return True."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class KeyPolicy:
     def __init__(
         self,
         folder: Path,
-        admits: Callable[[str], bool] = lambda _: True,
+        admits: Admits = anybody,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
@@ -139,7 +151,7 @@ class KeyPolicy:
             return self._refusal(request, "")
         if key.cameras is not None and not self.enforces_cameras:
             return self._refusal(request, f"{key.name}, whose cameras are not in force yet,")
-        if domain == ZAP_DOMAIN and not self._admits(public.decode()):
+        if not self._admits(public.decode(), control=domain == CONTROL_ZAP_DOMAIN):
             return [b"1.0", request[1], b"300", b"come again later", b"", b""]
         # A viewer's connections and reconnections share one log line.
         limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))

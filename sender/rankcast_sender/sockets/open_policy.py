@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from rankcast.net import Z85_CHARS, ZAP_DOMAIN, ZAP_DOMAINS, AuthorizedKey
+from rankcast.net import CONTROL_ZAP_DOMAIN, Z85_CHARS, ZAP_DOMAINS, AuthorizedKey
 from rankcast_sender.peers import Handshakes, user_id
-from rankcast_sender.sockets.key_policy import KeyState
+from rankcast_sender.sockets.key_policy import Admits, KeyState, anybody
 
 _NOBODY: Final = b"0" * Z85_CHARS
 """Stands for the key in the user id of a connection without one."""
@@ -19,7 +18,7 @@ class OpenPolicy:
     Parameters
     ----------
     admits : callable
-        Whether an address may connect for frames now.
+        Whether an address may connect now, to the control channel or for frames.
 
     Notes
     -----
@@ -28,7 +27,7 @@ class OpenPolicy:
     subscription it reads: it learns a number.
     """
 
-    def __init__(self, admits: Callable[[str], bool] = lambda _: True) -> None:
+    def __init__(self, admits: Admits = anybody) -> None:
         self._admits = admits
         self.handshakes = Handshakes()
         self.enforces_cameras = False
@@ -43,7 +42,7 @@ class OpenPolicy:
             return [b"1.0", number, b"400", b"this sender has no keys", b"", b""]
         # Without the interface of a link-local address, which the system does not tell elsewhere.
         address = request[3].decode("ascii", "replace").partition("%")[0]
-        if request[2] == ZAP_DOMAIN and not self._admits(address):
+        if not self._admits(address, control=request[2] == CONTROL_ZAP_DOMAIN):
             return [b"1.0", number, b"300", b"come again later", b"", b""]
         user = user_id(_NOBODY, self.handshakes.begin() if self.enforces_cameras else 0)
         return [b"1.0", number, b"200", b"OK", user, b""]

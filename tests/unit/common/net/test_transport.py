@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import itertools
+
 import pytest
 import zmq
 
@@ -13,6 +16,7 @@ from rankcast.net import (
     check_exposure,
     configure,
     is_loopback,
+    open_socket,
 )
 from rankcast.net.transport import CurveServer
 
@@ -106,3 +110,26 @@ def test_a_dead_link_is_given_up_only_where_that_is_asked_for() -> None:
         assert socket.getsockopt(zmq.TCP_MAXRT) == 0
         configure(socket, SocketOptions(4, 65536, 1 << 20, unacknowledged_ms=5000))
         assert socket.getsockopt(zmq.TCP_MAXRT) == 5000
+
+
+def first_routing_id(context: zmq.Context[zmq.Socket[bytes]]) -> int:
+    """Return the number that the first client of a new ROUTER socket gets."""
+    options = SocketOptions(4, 65_536, 1024)
+    with (
+        open_socket(context, zmq.ROUTER, options) as router,
+        open_socket(context, zmq.DEALER, options) as dealer,
+    ):
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+        dealer.connect(f"tcp://127.0.0.1:{port}")
+        dealer.send(b"hello")
+        assert router.poll(10_000)
+        return int.from_bytes(router.recv_multipart()[0][1:], "big")
+
+
+def test_nobody_can_foresee_the_routing_ids_of_a_socket() -> None:
+    ctypes.CDLL(None).srand(1)  # as the C library begins
+    with zmq.Context() as context:
+        found = sorted(first_routing_id(context) for _ in range(3))
+    assert min(b - a for a, b in itertools.pairwise(found)) > 1000
+    unseeded = 1_804_289_383
+    assert all(abs(number - unseeded) > 1000 for number in found)

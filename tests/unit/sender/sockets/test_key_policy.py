@@ -137,22 +137,20 @@ def test_cameras_are_refused_where_the_system_cannot_withhold_them(
     assert "needs Linux" in policy.state.alarm
 
 
-def test_a_key_that_is_not_admitted_may_come_again_but_only_where_it_asks_for_frames(
-    tmp_path: Path,
-) -> None:
+def test_a_key_that_is_not_admitted_to_an_address_may_come_again(tmp_path: Path) -> None:
     policy = Policy(tmp_path)
-    asked: list[str] = []
+    asked: list[tuple[str, bool]] = []
 
-    def admits(key: str) -> bool:
-        asked.append(key)
-        return False
+    def admits(key: str, *, control: bool) -> bool:
+        asked.append((key, control))
+        return control
 
     again = KeyPolicy(policy.folder, admits)
     credential = z85.decode(policy.public)
     request = [b"1.0", b"7", ZAP_DOMAIN, b"10.0.0.9", b"", b"CURVE", credential]
     assert again.judge(request)[:3] == [b"1.0", b"7", b"300"]
-    assert asked == [policy.public.decode()]
     request[2] = CONTROL_ZAP_DOMAIN
     assert again.judge(request)[2] == b"200"
-    assert len(asked) == 1
+    key = policy.public.decode()
+    assert asked == [(key, False), (key, True)]
     assert again.state.refused == 0
