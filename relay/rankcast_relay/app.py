@@ -93,7 +93,6 @@ def run(settings: RelaySettings, report: Path | None = None) -> int:
 def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) -> int:
     curves = check(settings, report)
     started_s = time.monotonic()
-    limits = settings.limits.limits()
     pipeline: RelayPipeline
     # In the order in which a subscriber numbers them.
     addresses, relay_id = sorted(settings.uplink.addresses, key=is_nats), new_id()
@@ -106,9 +105,9 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     outlet = open_outlet(_sender_options(settings), relaying)
     open_subscriber = partial(_subscriber, settings, curves)
     # Over a NATS server there is no way to one viewer alone.
-    catch_up = outlet.xpub.catch_up if isinstance(outlet, SenderSockets) else None
+    make_joins = outlet.make_joins if isinstance(outlet, SenderSockets) else None
     pipeline = RelayPipeline(
-        open_subscriber, outlet, catch_up, relay_id, limits, addresses, settings.nats.site,
+        open_subscriber, outlet, make_joins, relay_id, addresses, settings.nats.site,
         no_substreams=_no_substreams(settings),
     )  # fmt: skip
     pulse = Pulse("main")

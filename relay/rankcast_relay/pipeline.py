@@ -1,4 +1,4 @@
-"""RelayPipeline: one thread passes packets on, another one makes references for viewers."""
+"""RelayPipeline: a thread passes the packets of all cameras on."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.nats import is_nats
-from rankcast.runtime import Mailbox, Pulse, Worker, doing, join_all
-from rankcast.wire import Limits, check_name, split_stream
+from rankcast.runtime import Pulse, Worker
+from rankcast.wire import check_name, split_stream
 from rankcast_receiver.state import CameraState, LinkFacts
 from rankcast_receiver.stream import CameraPacket
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_relay.camera_name import name_here
-from rankcast_relay.relayed_camera import RelayedCamera
+from rankcast_relay.relayed_camera import MakeJoins, RelayedCamera
 from rankcast_relay.substreams import Substreams
 from rankcast_sender.outlet import Outlet
-from rankcast_sender.sockets import Channel
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +37,10 @@ class RelayPipeline:
         that returns True once the subscriber must stop.
     outlet : Outlet
         Owned, and closed, by the caller.
-    catch_up : callable, optional
-        Sends a catch-up to the viewer with this token; None where one viewer cannot be reached.
+    make_joins : callable, optional
+        Lets viewers of a camera join in the middle of a group; None where one viewer alone cannot
+        be reached.
     relay_id : str
-    limits : Limits
     addresses : sequence of str
         Those of the senders, in the order of the subscriber.
     site : str
@@ -54,9 +53,8 @@ class RelayPipeline:
         self,
         open_subscriber: Callable[[Callable[[], bool]], Subscriber],
         outlet: Outlet,
-        catch_up: Callable[[Channel, bytes], None] | None,
+        make_joins: MakeJoins | None,
         relay_id: str,
-        limits: Limits,
         addresses: Sequence[str],
         site: str = "",
         *,
@@ -64,9 +62,8 @@ class RelayPipeline:
     ) -> None:
         self._open_subscriber = open_subscriber
         self._outlet = outlet
-        self._catch_up = catch_up
+        self._make_joins = make_joins
         self._relay_id = relay_id
-        self._limits = limits
         self._addresses = addresses
         self._site = site
         self._given_up: set[int] = set()
@@ -79,13 +76,8 @@ class RelayPipeline:
         self._cameras: dict[str, RelayedCamera] = {}
         """By their names at the subscriber, with the substreams that are followed."""
         self._substreams = Substreams(no_substreams)
-        self._wanted: Mailbox[RelayedCamera] = Mailbox(newest_wins=True)
         self._pulse = Pulse("forward")
-        self._references_pulse = Pulse("references")
         self._forwarder = Worker("rankcast-forward", self._run, self._ended, task="forwarding")
-        self._references = Worker(
-            "rankcast-references", self._make_references, self._done.set, task="making references"
-        )
 
     @property
     def cameras(self) -> Mapping[str, RelayedCamera]:
@@ -107,29 +99,27 @@ class RelayPipeline:
 
     @property
     def pulses(self) -> Sequence[Pulse]:
-        """Pulses of the threads that receive, pass on and make references."""
+        """Pulses of the threads that receive and pass on."""
         subscriber = self.subscriber
         receiving = () if subscriber is None else subscriber.pulses
-        return (*receiving, self._pulse, self._references_pulse)
+        return (*receiving, self._pulse)
 
     def start(self) -> None:
-        """Start both threads."""
-        self._references.start()
+        """Start the thread."""
         self._forwarder.start()
 
     def stop(self) -> None:
-        """Ask both threads to stop, without waiting."""
+        """Ask the thread to stop, without waiting."""
         self._stop.set()
-        self._wanted.discard()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the end; True once nothing will be passed on any more."""
         return self._done.wait(timeout_s)
 
     def join(self, timeout_s: float = PIPELINE_STOP_S) -> None:
-        """Wait until both threads have ended; raise the exception that ended one of them."""
+        """Wait until the thread has ended; raise the exception that ended it."""
         self.stop()
-        join_all((self._forwarder, self._references), timeout_s)
+        self._forwarder.join(timeout_s)
 
     def _run(self) -> None:
         self._pulse.beat()
@@ -179,10 +169,8 @@ class RelayPipeline:
             at_server,
             self._relay_id,
             self._outlet,
-            self._catch_up,
-            self._limits,
+            self._make_joins,
             self._outlet.add_relayed,
-            self._want_reference,
         )
         if why:
             camera.leave(why)
@@ -232,26 +220,10 @@ class RelayPipeline:
             )
         log.error("%s leads back to this relay itself and is left out", address)
 
-    def _want_reference(self, camera: RelayedCamera) -> None:
-        """Queue a camera for the thread that makes references; at most once."""
-        self._wanted.put(camera, key=camera.name)
-
-    def _make_references(self) -> None:
-        for camera in self._wanted:
-            self._references_pulse.beat()
-            with doing(f"making a reference of {camera.name}"):
-                camera.make_reference(self._stopping)
-            self._references_pulse.rest()
-
-    def _stopping(self) -> bool:
-        self._references_pulse.beat()
-        return self._stop.is_set()
-
     def _stopped(self) -> bool:
         self._pulse.beat()
         return self._stop.is_set()
 
     def _ended(self) -> None:
         self._pulse.rest()
-        self._wanted.close()
         self._done.set()

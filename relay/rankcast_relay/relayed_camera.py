@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from rankcast.runtime import (
     NETWORK_GAP,
@@ -17,14 +17,14 @@ from rankcast.runtime import (
     Balance,
     Ledger,
 )
-from rankcast.wire import MAIN, Kind, Limits, Replay, Status, split_stream
+from rankcast.wire import MAIN, Kind, Replay, Status, split_stream
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import CameraPacket, CameraStream
-from rankcast_relay.joins import CameraJoins
 from rankcast_relay.relay_path import RelayPath
 from rankcast_relay.server_chain import ServerChain
 from rankcast_relay.status_here import down, status_here
 from rankcast_sender.camera import KeyframeBudget, SenderFacts, ViewerReport, ViewerReports
+from rankcast_sender.joins import CameraJoins
 from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, Outgoing, StreamPause
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,10 @@ MAX_HELD: Final = 64
 """Most packets that wait for the first status of their camera."""
 WAITER: Final = "relay"
 """Name under which a stream is told that a key frame is wanted."""
+
+
+MakeJoins: TypeAlias = Callable[[Channel, Callable[[bytes], object]], CameraJoins]
+"""Takes a camera's channel, and what asks for a key frame for a viewer; see `CameraJoins`."""
 
 
 class Outlet(Protocol):
@@ -57,14 +61,11 @@ class RelayedCamera:
         Whether that is a NATS server.
     relay_id : str
     outlet : Outlet
-    catch_up : callable, optional
-        Sends a catch-up to the viewer with this token. None where one viewer alone cannot be
-        reached: those that join then need a key frame, and nothing is sent while nobody watches.
-    limits : Limits
+    make_joins : callable, optional
+        Lets viewers join in the middle of a group; None where one viewer alone cannot be reached:
+        those that join then need a key frame, and nothing is sent while nobody watches.
     publish : callable
         Adds the camera to the outlet, once its first status has come.
-    want_reference : callable
-        Has `joins.make_reference` called in another thread.
     """
 
     def __init__(
@@ -75,10 +76,8 @@ class RelayedCamera:
         at_server: bool,
         relay_id: str,
         outlet: Outlet,
-        catch_up: Callable[[Channel, bytes], None] | None,
-        limits: Limits,
+        make_joins: MakeJoins | None,
         publish: Callable[[RelayedCamera], None],
-        want_reference: Callable[[RelayedCamera], None],
     ) -> None:
         self.name = name
         self.stream = stream
@@ -116,15 +115,6 @@ class RelayedCamera:
         """True while its sender has this substream no longer."""
         self.told_streams: frozenset[str] = frozenset()
         """Substreams of the camera that viewers can have here."""
-        self.joins: CameraJoins | None = None
-        if catch_up is not None:
-            self.joins = CameraJoins(
-                self.name,
-                limits,
-                lambda: want_reference(self),
-                lambda token: catch_up(self.channel, token),
-                lambda topic: self._ask_keyframe(viewer=topic),
-            )
         self.channel = Channel(
             name=self.name,
             stream_id=stream.stream_id,
@@ -133,11 +123,14 @@ class RelayedCamera:
             on_lost=lambda count: self.ledger.lose(STOPPED, count),
             on_unsent=self._not_taken,
             on_join=self._joined,
-            joins=self.joins,
             clocks_ns=lambda: stream.clock.now_there_ns(),
         )
+        self.joins: CameraJoins | None = None
         self._chain: ServerChain | None = None
-        if self.joins is None:
+        if make_joins is not None:
+            self.joins = make_joins(self.channel, lambda viewer: self._ask_keyframe(viewer=viewer))
+            self.channel.joins = self.joins
+        else:
             self._chain = ServerChain(self.channel, lambda topic: self._ask_keyframe(viewer=topic))
         stream.reported = self._report
 
@@ -164,7 +157,7 @@ class RelayedCamera:
     def begin_with(self, packets: Sequence[CameraPacket]) -> None:
         """Begin a chain with what another relay sent to this one alone."""
         if self.joins is not None:
-            self.joins.begin_with(packets)
+            self.joins.begin_with((item.packet.header, bytes(item.data)) for item in packets)
 
     def rest(self) -> None:
         """Note that the uplink brings no frames from now on, because nobody watches them."""
@@ -262,13 +255,6 @@ class RelayedCamera:
                 self._chain.restart()
         self._stream_id, self._replay, self._ended = stream_id, replay, False
         self._outlet.send(self.channel, NewStream(stream_id, self._next_sequence, replay))
-
-    # From the thread that decodes.
-
-    def make_reference(self, stopped: Callable[[], bool]) -> None:
-        """Make a reference for viewers that wait for one."""
-        if self.joins is not None:
-            self.joins.make_reference(stopped)
 
     # From any thread.
 

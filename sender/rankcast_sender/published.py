@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rankcast_sender.camera import SenderFacts
+from rankcast_sender.camera import MakeJoins, SenderFacts
 from rankcast_sender.control import ControlledCamera, WatchedCamera
 from rankcast_sender.sockets import Channel
 
@@ -19,6 +19,9 @@ class Published(Protocol):
 
 class OwnCamera(ControlledCamera, Published, Protocol):
     """A camera of this station."""
+
+    def join_midway(self, make_joins: MakeJoins) -> None:
+        """Let viewers join in the middle of a group; called before they can."""
 
 
 class RelayedCamera(WatchedCamera, Published, Protocol):

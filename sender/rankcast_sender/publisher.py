@@ -196,6 +196,8 @@ class Publisher:
             return None
         camera, sent = self.camera, False
         try:
+            if camera.joins is not None:
+                camera.joins.expect(packet.header)
             with camera.pulse.resting():
                 sent = self._outlet.send(camera.channel, packet.data)
         finally:

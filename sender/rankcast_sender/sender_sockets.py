@@ -36,6 +36,7 @@ from rankcast_sender.control import (
     Relaying,
     RequestHandler,
 )
+from rankcast_sender.joins import CameraJoins, ReferenceThread
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
 from rankcast_sender.published import OwnCamera, RelayedCamera
 from rankcast_sender.sockets import (
@@ -174,6 +175,9 @@ class SenderSockets:
         self._has_substreams = self._started = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
         self._guard = ConnectionGuard(options.max_connections)
+        self._limits = Limits(max_packet_bytes=options.max_packet_bytes)
+        self._realtime = options.realtime
+        self._references = ReferenceThread()
         connection = replace(connection, zap_domain=ZAP_DOMAIN)
         ban: Ban | None = None if self._authorized is None else self._ban
         # Created last: the only resource that the constructor opens.
@@ -252,6 +256,8 @@ class SenderSockets:
         """
         camera.sender = self
         self._handler.add(camera)
+        if self._realtime:  # otherwise every frame waits for all viewers in any case
+            camera.join_midway(self.make_joins)
         self._add(camera.channel)
 
     def add_relayed(self, camera: RelayedCamera) -> None:
@@ -259,6 +265,22 @@ class SenderSockets:
         camera.sender = self
         self._handler.add_relayed(camera)
         self._add(camera.channel)
+
+    def make_joins(
+        self,
+        channel: Channel,
+        ask_keyframe: Callable[[bytes], object],
+        makes_keyframe: Callable[[], bool] = lambda: False,
+    ) -> CameraJoins:
+        """Return what lets viewers of `channel` join in the middle of a group."""
+        return CameraJoins(
+            channel.name,
+            self._limits,
+            self._references.want,
+            lambda token: self.xpub.catch_up(channel, token),
+            ask_keyframe,
+            makes_keyframe,
+        )
 
     def start(self) -> None:
         """Bind both addresses.
@@ -282,6 +304,7 @@ class SenderSockets:
         self.xpub.start()
         if self._control is not None:
             self._control.start()
+        self._references.start()
 
     def send(self, channel: Channel, packet: Outgoing) -> bool:
         """Queue one packet; see `XpubThread.send`."""
@@ -308,6 +331,8 @@ class SenderSockets:
         for thread in (self.xpub, self._control, self._guard):
             if thread is not None and thread.error is not None:
                 raise thread.error
+        if self._references.worker.error is not None:
+            raise self._references.worker.error
         self._handler.check()
         if self._authenticator is not None:
             self._authenticator.check()
@@ -316,7 +341,8 @@ class SenderSockets:
     def pulses(self) -> tuple[Pulse, ...]:
         """Pulses of the running socket threads; `check` reports those that have ended."""
         threads = (self.xpub, self._control, self._authenticator, self._guard)
-        return tuple(thread.pulse for thread in threads if thread is not None)
+        running = (thread.pulse for thread in threads if thread is not None)
+        return (*running, self._references.pulse)
 
     def hurry(self) -> None:
         """Stop waiting for viewers: `close` then gives them 0.4 s at most."""
@@ -340,6 +366,7 @@ class SenderSockets:
         if self._closed:
             return
         self._closed = True
+        self._references.stop()
         failure = self._end(lambda: self.xpub.close(impatient))
         until_s = self.xpub.overdue_s + CLOSE_S
 
@@ -351,6 +378,7 @@ class SenderSockets:
             failure = self._end(lambda: control.close(left_s(STOP_S)), failure)
         if authenticator is not None:
             failure = self._end(lambda: authenticator.close(left_s(STOP_S)), failure)
+        failure = self._end(lambda: self._references.close(left_s(STOP_S)), failure)
         failure = self._end(self._guard.close, failure)
         failure = self._end(lambda: end_context(self.context, left_s(CLOSE_S)), failure)
         if failure is not None:

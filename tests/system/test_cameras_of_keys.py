@@ -31,6 +31,7 @@ from rankcast.wire import (
     parse_status,
     split_message,
     status_topic,
+    token_of,
     unpack,
     viewer_topic,
 )
@@ -133,9 +134,14 @@ class Sub:
         ends = time.monotonic() + wait_s
         while not until(seen) and (left_s := ends - time.monotonic()) > 0:
             if self._sub.poll(round(1000 * left_s)):
-                camera, channel, _ = split_message(memoryview(self._sub.recv()))
+                camera, channel, _ = self._receive()
                 seen.setdefault(camera, set()).add(channel)
         return seen
+
+    def _receive(self) -> tuple[str, str, memoryview]:
+        message = memoryview(self._sub.recv())
+        individual = token_of(message)  # a catch-up names its camera behind that topic
+        return split_message(message if individual is None else individual[1])
 
     def drain(self) -> None:
         """Drop what has arrived."""
@@ -147,7 +153,7 @@ class Sub:
         """Return how many viewers the next status of a camera tells."""
         while True:
             assert self._sub.poll(10_000)
-            name, channel, packet = split_message(memoryview(self._sub.recv()))
+            name, channel, packet = self._receive()
             if name == camera and channel == "status":
                 return parse_status(unpack(packet)).viewers
 

@@ -25,6 +25,8 @@ MOST_BYTES = 1.3
 BASE_FRAMES = 100
 JOIN_MS = 300.0
 CROWD_S = 8.0
+LATER_S = 8.0
+"""Less than the ten seconds in which viewers that join may have one key frame."""
 KEY_FRAME_SIZE = 5.0
 """Key frames of this belt are ten times as large as other frames, at 15 fps six times."""
 
@@ -34,19 +36,19 @@ class Watch:
 
     def __init__(self, viewer: Viewer, counter: WireCounter) -> None:
         self._viewer = viewer
-        self._counter = counter
+        self.counter = counter
 
     def key_frames(self, frames: int, least_bytes: float) -> int:
         """Return how many of the next frames are as large as a key frame."""
-        before = len(self._counter.sizes)
+        before = len(self.counter.sizes)
         self._viewer.wait_more(frames)
-        return sum(size >= least_bytes for size in self._counter.sizes[before:])
+        return sum(size >= least_bytes for size in self.counter.sizes[before:])
 
     def bytes_per_frame(self, frames: int) -> float:
         """Return the mean size of the next frames."""
-        before = len(self._counter.sizes)
+        before = len(self.counter.sizes)
         self._viewer.wait_more(frames)
-        sizes = self._counter.sizes[before:]
+        sizes = self.counter.sizes[before:]
         return sum(sizes) / len(sizes)
 
 
@@ -142,6 +144,30 @@ def test_beside_a_hostile_viewer_joining_takes_at_most_2_3_s_and_without_one_300
     figure(f"joined after {quiet_s:.2f} s, beside a hostile viewer after {beside_s:.2f} s")
     assert quiet_s < JOIN_MS / 1e3
     assert beside_s < 2.3
+
+
+def test_viewers_that_join_one_after_the_other_cost_the_others_one_key_frame(
+    tmp_path: Path, figure: Figure
+) -> None:
+    with (
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP, source=BUSY) as sender,
+        watched(sender.address) as (viewer, watch),
+    ):
+        alone = watch.bytes_per_frame(BASE_FRAMES)
+        before = len(watch.counter.sizes)
+        began_s = time.monotonic()
+        waits_s = []
+        while time.monotonic() < began_s + LATER_S:
+            waits_s.append(joining_s(sender.address))
+            watch.bytes_per_frame(10)
+        keys = sum(size >= KEY_FRAME_SIZE * alone for size in watch.counter.sizes[before:])
+        finish(sender, viewer)
+        assert viewer.subscriber.balance().lost == {}
+    figure(f"{len(waits_s)} joins within {LATER_S:.0f} s: {keys} key frames, "
+           f"first picture after {max(waits_s):.2f} s")  # fmt: skip
+    assert len(waits_s) > 5
+    assert keys <= 1
+    assert max(waits_s) < 1.0
 
 
 def joining_s(address: str) -> float:

@@ -128,7 +128,6 @@ class Connection:
         self._subscribed: list[bytes] = []
         self._followed = False
         """Whether substreams were followed when it was looked last."""
-        self._relayed: dict[str, bool] = {}
         """Whether a relay sends a camera, by its name."""
         self._names: set[str] = set()
         """Cameras heard of in this session."""
@@ -333,7 +332,6 @@ class Connection:
         if status is not None:
             clock.vouch(status.clock_synchronised, status.clock_error_ms)
             clock.relayed(status.relay_error_ms)
-            self._relayed[received.camera] = bool(status.relay)
             self._control_port.announce(status.control)
 
     def _begin_session(self, now_s: float) -> None:
@@ -341,7 +339,6 @@ class Connection:
         self._streams.clocks.restart()
         self._path.restart(now_s)
         self._names.clear()
-        self._relayed.clear()
         if self._control is not None:
             self._control.restart()
 
@@ -406,8 +403,7 @@ class Connection:
             if stream.resting:
                 continue
             if stream.needs_keyframe and not stream.ended:
-                # Only a relay has what a catch-up is made of.
-                helps = self._relayed.get(name_of(name), False) and stream.waiting_for_keyframe
+                helps = stream.waiting_for_keyframe
                 control.ask_keyframe(name_of(name), stream, self.token if helps else b"")
         if control.report_due():
             late_s = self._path.take_late_s()

@@ -1,6 +1,6 @@
 """The state of one camera, shared by all threads of the sender."""
 
-from rankcast_sender.camera.camera import Camera, SenderFacts, StreamOptions, Tape
+from rankcast_sender.camera.camera import Camera, MakeJoins, SenderFacts, StreamOptions, Tape
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.link_follower import LinkFollower
@@ -18,6 +18,7 @@ __all__ = [
     "FollowedSource",
     "KeyframeBudget",
     "LinkFollower",
+    "MakeJoins",
     "NewestFrame",
     "SenderFacts",
     "SourceState",

@@ -28,6 +28,7 @@ from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import SourceState
 from rankcast_sender.camera.stream_figures import StreamFigures
 from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports, ViewerTotal
+from rankcast_sender.joins import CameraJoins
 from rankcast_sender.sockets import Channel
 from rankcast_sender.sources import Adjustments
 
@@ -48,6 +49,19 @@ class StreamOptions:
     source: str = ""
     """Source of the frames, until the source describes itself."""
     max_packet_bytes: int = DEFAULT_MAX_PACKET_BYTES
+
+
+class MakeJoins(Protocol):
+    """What publishes the camera, to one viewer alone as well."""
+
+    def __call__(
+        self,
+        channel: Channel,
+        ask_keyframe: Callable[[bytes], object],
+        makes_keyframe: Callable[[], bool],
+        /,
+    ) -> CameraJoins:
+        """Return what lets viewers join in the middle of a group; see `CameraJoins`."""
 
 
 class SenderFacts(Protocol):
@@ -138,6 +152,8 @@ class Camera:
         self.mailbox: Mailbox[Frame] = Mailbox(newest_wins=options.realtime)
         """Grabbed frames for the encode thread."""
         self._replaced = 0
+        self.joins: CameraJoins | None = None
+        """Lets viewers join in the middle of a group; None: they wait for a key frame."""
         self.channel = Channel(
             name=self.name,
             stream_id=os.urandom(STREAM_ID_BYTES),
@@ -317,9 +333,21 @@ class Camera:
             return False
         return self.keyframes.ask(time.monotonic(), seen_sequence, viewer)
 
-    def catch_up(self, token: bytes) -> bool:  # noqa: ARG002 - see ControlledCamera
-        """Return False: whoever encodes makes a key frame, which is smaller."""
-        return False
+    def join_midway(self, make_joins: MakeJoins) -> None:
+        """Let viewers join in the middle of a group; call it before they can."""
+        self.joins = self.channel.joins = make_joins(
+            self.channel,
+            lambda viewer: self.request_keyframe(viewer=viewer),
+            lambda: self.keyframes.suits_joins(time.monotonic()),
+        )
+
+    def catch_up(self, token: bytes) -> bool:
+        """Return True if the viewer with this token gets what it lacks without a key frame.
+
+        Only one that has just joined does: to one that has lost a frame, perhaps because its link
+        is slow, a key frame is less to carry.
+        """
+        return self.joins is not None and self.joins.is_coming(token)
 
     def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
         """Let a viewer that keeps every frame have those before sequence `until`.
@@ -405,5 +433,6 @@ class Camera:
             self.tape.note(packet)
 
     def _joined(self, topic: bytes = b"") -> None:
-        # Only an individual topic names one viewer; plain ones are those of many.
-        self.request_keyframe(viewer=topic if topic.startswith(b"/") else b"")
+        if self.joins is None:
+            # Only an individual topic names one viewer; plain ones are those of many.
+            self.request_keyframe(viewer=topic if topic.startswith(b"/") else b"")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -10,57 +12,75 @@ from typing import Final
 from rankcast.decoder import Decoder
 from rankcast.errors import RankcastError
 from rankcast.wire import Header, Limits, frames_topic, pack_catch_up, unpack
-from rankcast_receiver.stream import CameraPacket
-from rankcast_relay.group import Group, Link, link_of
+from rankcast_sender.joins.group import Group, Link, link_of
 from rankcast_sender.peers import RateLimit
 
 log = logging.getLogger(__name__)
 
 MOST_PACKETS: Final = 30
 """Longest catch-up: a second of video, which a viewer decodes within its budget of a batch."""
+SMALL: Final = 2
+"""A catch-up of this many times its first packet goes to a viewer that could have a key frame: it
+costs nobody else anything."""
 MAX_WAITING: Final = 1000
-"""Most viewers that wait for a reference; the one that has waited longest is forgotten."""
+"""Most viewers remembered; the one that has waited longest is forgotten."""
 MAX_COMING: Final = 64
+ON_ITS_WAY_S: Final = 1.0
+"""A catch-up counts as lost if its viewer asks again this long after it was sent."""
 CATCH_UPS_S: Final = 0.2
 CATCH_UPS_AT_ONCE: Final = 3
 """Budget of one viewer: after three catch-ups only a key frame can help it."""
 
 
+def _token_of(topic: bytes) -> bytes:
+    """Return the token at the end of the individual topic of a viewer."""
+    return bytes.fromhex(topic[-33:-1].decode("ascii"))
+
+
 class CameraJoins:
-    """Keeps a camera's latest group and, once somebody has joined, a reference of its own making.
+    """Keeps a camera's latest group and, once somebody has joined, a reference made from it.
 
     Parameters
     ----------
     camera : str
-        Name at this relay.
+        Name by which viewers know it.
     limits : Limits
     want_reference : callable
-        Arranges a call of `make_reference` in another thread; may be called in any thread.
+        Arranges, with what it is given, a call of `make_reference` in another thread; may be
+        called in any thread.
     send : callable
         Called with the token of each viewer whose catch-up can be sent.
     ask_keyframe : callable
-        Called with the individual topic, or b"", for a viewer that only a key
-        frame can help.
+        Called for a viewer that only a key frame can help: with its individual topic, with the key
+        or address of one that has none, or with b"" for all viewers.
+    makes_keyframe : callable, optional
+        Returns True while a viewer that joins can have a key frame, which is smaller than a
+        reference and costs the others little as long as it is seldom.
     """
 
     def __init__(
         self,
         camera: str,
         limits: Limits,
-        want_reference: Callable[[], None],
+        want_reference: Callable[[CameraJoins], None],
         send: Callable[[bytes], None],
         ask_keyframe: Callable[[bytes], object],
+        makes_keyframe: Callable[[], bool] = lambda: False,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._now_s = now_s
         self._topic = frames_topic(camera)
-        self._camera = camera
+        self.name = camera
         self._limits = limits
         self._want_reference, self._send = want_reference, send
-        self._ask_keyframe = ask_keyframe
+        self._ask_keyframe, self._makes_keyframe = ask_keyframe, makes_keyframe
         self._coming: deque[Header] = deque(maxlen=MAX_COMING)
         """Headers of the packets that the thread of the socket will send next."""
         self.group = Group()
         self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
         """Topics of the viewers that wait for a reference, by token."""
+        self._served_s: OrderedDict[bytes, float] = OrderedDict()
+        """When viewers were sent a catch-up, by token."""
         self._budget = RateLimit[bytes](CATCH_UPS_S, CATCH_UPS_AT_ONCE)
         self._decoder: Decoder | None = None
         self._decoded = (0, -1)
@@ -74,10 +94,19 @@ class CameraJoins:
         """Note the header of a packet, before it is handed to the thread of the socket."""
         self._coming.append(header)
 
-    def begin_with(self, packets: Iterable[CameraPacket]) -> None:
-        """Begin a chain with what another relay sent to this one alone."""
-        for item in packets:
-            self.group.add(link_of(item.packet.header, bytes(item.data)))
+    def begin_with(self, packets: Iterable[tuple[Header, bytes]]) -> None:
+        """Begin a chain with what another sender sent to this one alone."""
+        for header, data in packets:
+            self.group.add(link_of(header, data))
+
+    def is_coming(self, token: bytes) -> bool:
+        """Whether the catch-up of the viewer with this token is in the making or on its way.
+
+        Any thread may call it.
+        """
+        if token in self._waiting:
+            return True
+        return self._now_s() < self._served_s.get(token, -math.inf) + ON_ITS_WAY_S
 
     def catch_up(self, token: bytes) -> bool:
         """Send a viewer that asks for a key frame a catch-up, if that can help; any thread."""
@@ -113,22 +142,27 @@ class CameraJoins:
     def joined(self, topic: bytes) -> bytes | None:
         """Return the catch-up of a viewer; None if it has to wait for one or for a key frame."""
         packets = self._cheapest()
+        small = packets is not None and sum(map(len, packets)) <= SMALL * len(packets[0])
+        if not small and self._makes_keyframe():
+            self._ask_keyframe(topic)
+            return None
         if packets is not None:
             self.catch_ups += 1
+            self._note(_token_of(topic))
             return pack_catch_up(self._topic, packets)
         if not self.group.whole:
             if self._began:
                 self._ask_keyframe(topic)
             return None
-        self._waiting[bytes.fromhex(topic[-33:-1].decode("ascii"))] = topic
+        self._waiting[_token_of(topic)] = topic
         if len(self._waiting) > MAX_WAITING:
             self._waiting.popitem(last=False)
-        self._want_reference()
+        self._want_reference(self)
         return None
 
-    def joined_plainly(self) -> None:
-        """Ask the camera for a key frame, because a catch-up would not reach this viewer."""
-        self._ask_keyframe(b"")
+    def joined_plainly(self, peer: bytes) -> None:
+        """Ask for a key frame, because a catch-up would not reach this viewer."""
+        self._ask_keyframe(peer)
 
     # Called in the thread that decodes.
 
@@ -138,7 +172,7 @@ class CameraJoins:
         try:
             made = made or self._make(stopped)
         except RankcastError as exc:
-            log.warning("%s: viewers that join wait for a key frame: %s", self._camera, exc)
+            log.warning("%s: viewers that join wait for a key frame: %s", self.name, exc)
         if not made:
             self._decoder = None
         while self._waiting:
@@ -147,6 +181,12 @@ class CameraJoins:
                 self._send(token)
             else:
                 self._ask_keyframe(topic)
+
+    def _note(self, token: bytes) -> None:
+        self._served_s.pop(token, None)
+        self._served_s[token] = self._now_s()
+        if len(self._served_s) > MAX_WAITING:
+            self._served_s.popitem(last=False)
 
     def _cheapest(self) -> Sequence[bytes] | None:
         return self.group.cheapest(MOST_PACKETS, self._limits.max_packet_bytes)

@@ -13,7 +13,7 @@ from rankcast.wire import Header
 MAX_PACKETS: Final = 1000
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Most packets and bytes kept of one camera. Viewers that join in a longer group wait for the next
-key frame, which the relay then requests from the camera."""
+key frame, which is then requested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ class Joins(Protocol):
         `XpubThread.catch_up`.
         """
 
-    def joined_plainly(self) -> None:
-        """Note that a viewer has subscribed that has no individual topic."""
+    def joined_plainly(self, peer: bytes) -> None:
+        """Note that a viewer of this key or address has subscribed and cannot get a catch-up."""
 
 
 @dataclass(eq=False)

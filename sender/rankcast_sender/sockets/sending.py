@@ -43,11 +43,16 @@ def publish_status(xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> boo
     return _offer(xpub, status_topic(channel.name) + packet)
 
 
-def send_catch_up(xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
-    """Send the viewer with this individual topic what it needs to go on, if there is that."""
+def send_catch_up(xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> int:
+    """Send the viewer with this individual topic what it needs to go on, if there is that.
+
+    Returns
+    -------
+    int
+        Bytes that were sent.
+    """
     found = None if channel.joins is None else channel.joins.joined(topic)
-    if found is not None:
-        _offer(xpub, topic + found)
+    return 0 if found is None or not _offer(xpub, topic + found) else len(found)
 
 
 def _offer(xpub: zmq.Socket[bytes], message: bytes) -> bool:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import zmq
 
@@ -49,14 +49,19 @@ MAX_FOREIGN_BYTES: Final = 1_000_000
 """Most bytes of topics that are not ours which one connection, those of one key or address, and all
 of them may hold: libzmq needs 50 times as much memory. A viewer of 64 named cameras of another
 sender holds 16,000."""
-INDIVIDUAL_S: Final = 0.5
-"""A viewer sends its individual topic right behind the others."""
+INDIVIDUAL_S: Final = 0.2
+"""A viewer sends its individual topic right behind the others. Where it comes later, because there
+are many and the way is long, it gets a key frame that it may not need."""
 MAX_PLAIN: Final = 10_000
 SEARCHED_BYTES: Final = 65_536
 """Most of them while connections end so often that searching them costs too much, even though all
 connect at a pace: 130 ends a second take a tenth of the thread that publishes."""
 SMALL_FOREIGN_BYTES: Final = 4096
 """A connection with less is not closed for what was left by others that were."""
+
+
+Joined: TypeAlias = Mapping[str, Mapping[bytes, str]]
+"""Cameras that gained a viewer, the topics by which they did, and the keys or addresses behind."""
 
 
 class Subscriptions:
@@ -95,9 +100,9 @@ class Subscriptions:
         self._rebound = LogLimiter(REBIND_INTERVAL_S)
         self._log = LogLimiter()
         self._is_crowded = False
-        self._plain: OrderedDict[tuple[int, str], float] = OrderedDict()
+        self._plain: OrderedDict[tuple[int, str], tuple[float, str]] = OrderedDict()
         """When connections, by their descriptors, joined a camera by a topic that is no viewer's
-        own."""
+        own, and their keys or addresses."""
         self._admission: Admission | None = None
 
     def restart(self, rights: Rights | None = None) -> None:
@@ -125,34 +130,28 @@ class Subscriptions:
         self._cameras.append(camera)
         return set() if self.manual else self.audience.add(camera)
 
-    def plain_joins(self, now_s: float) -> set[str]:
-        """Return the cameras that a connection has joined without an individual topic."""
+    def plain_joins(self, now_s: float) -> set[tuple[str, str]]:
+        """Return cameras that a key or address has joined without an individual topic, and it."""
         found = set()
         # In the order of time.
-        while self._plain and now_s - next(iter(self._plain.values())) > INDIVIDUAL_S:
-            (_, camera), _ = self._plain.popitem(last=False)
-            found.add(camera)
+        while self._plain and now_s - next(iter(self._plain.values()))[0] > INDIVIDUAL_S:
+            (_, camera), (_, peer) = self._plain.popitem(last=False)
+            found.add((camera, peer))
         return found
 
-    def _note_join(self, descriptor: int, topic: bytes, cameras: Iterable[str]) -> None:
+    def _note_join(self, descriptor: int, topic: bytes, cameras: Iterable[str], peer: str) -> None:
         for camera in cameras:
             if topic.startswith(b"/"):
                 self._plain.pop((descriptor, camera), None)
             else:
-                self._plain.setdefault((descriptor, camera), time.monotonic())
+                self._plain.setdefault((descriptor, camera), (time.monotonic(), peer))
         while len(self._plain) > MAX_PLAIN:
             self._plain.popitem(last=False)
 
-    def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Mapping[str, set[bytes]] | None:
-        """Process all messages; None without any.
-
-        Returns
-        -------
-        mapping of str to set of bytes, or None
-            Cameras that gained a viewer, and the topics by which they did.
-        """
+    def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Joined | None:
+        """Process all messages; None without any."""
         self._limit_search(watch)
-        joined: dict[str, set[bytes]] | None = None
+        joined: dict[str, dict[bytes, str]] | None = None
         for _ in range(MAX_READ):
             try:
                 frame = xpub.recv(zmq.NOBLOCK, copy=False)
@@ -162,13 +161,11 @@ class Subscriptions:
                 break
             joined = {} if joined is None else joined
             for camera, topics in self._take(xpub, frame, watch).items():
-                joined.setdefault(camera, set()).update(topics)
+                joined.setdefault(camera, {}).update(topics)
         return joined
 
-    def _take(
-        self, xpub: zmq.Socket[bytes], frame: zmq.Frame, watch: Watch
-    ) -> Mapping[str, set[bytes]]:
-        """Process one message; return the cameras that its sender joined, and by which topics."""
+    def _take(self, xpub: zmq.Socket[bytes], frame: zmq.Frame, watch: Watch) -> Joined:
+        """Process one message."""
         descriptor = descriptor_of(frame)
         # What libzmq itself says of viewers that have left does not count.
         if descriptor >= 0:
@@ -176,7 +173,7 @@ class Subscriptions:
             # Twice: libzmq does not report the end of a subscription that another viewer still has.
             watch.took(descriptor, size, size)
         admitted = descriptor < 0 or self._flood.admits(frame, descriptor, watch)
-        joined: dict[str, set[bytes]] = {}
+        joined: dict[str, dict[bytes, str]] = {}
         # libzmq follows it in any case, so that it counts in any case.
         for message in self._meaning(xpub, frame, descriptor, watch):
             cameras = self.audience.take(
@@ -185,9 +182,12 @@ class Subscriptions:
                 descriptor,
                 watch.accepted_s.get(descriptor, 0.0),
             )
-            self._note_join(descriptor, message[1:], cameras)
+            if not cameras:
+                continue
+            peer = self._who(frame)
+            self._note_join(descriptor, message[1:], cameras, peer)
             for camera in cameras:
-                joined.setdefault(camera, set()).add(message[1:])
+                joined.setdefault(camera, {})[message[1:]] = peer
         self._limit_foreign(descriptor, watch)
         if joined and not (admitted and self._budget.take(descriptor)):
             if admitted:

@@ -318,8 +318,8 @@ class XpubThread:
                 if channel.replay is not None:
                     # What the packets mean stands in the status, which comes first.
                     publish_status(xpub, channel, Kind.STATUS)
-            for name in self._subscriptions.plain_joins(now_s):
-                self._catch_ups.join_plainly(self._channels, name)
+            for name, peer in self._subscriptions.plain_joins(now_s):
+                self._catch_ups.join_plainly(self._channels, name, peer)
             self._outbox.forward(xpub)
             self._catch_ups.send(xpub, self._subscriptions.audience)
             due = schedule.take_due(now_s)
@@ -364,7 +364,7 @@ class XpubThread:
             joined = self._subscriptions.add(channel.name)
             self._count_viewers()
             for topic in joined:
-                self._catch_ups.join(xpub, channel, topic)
+                self._catch_ups.join(xpub, channel, topic, "")
 
     def _pause_s(self, schedule: StatusSchedule) -> float:
         """Return how long the thread may wait for a message or a packet."""
@@ -404,8 +404,8 @@ class XpubThread:
         self._count_viewers()
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
-            for topic in joined[channel.name] if channel.viewers else ():
-                self._catch_ups.join(xpub, channel, topic)
+            for topic, peer in joined[channel.name].items() if channel.viewers else ():
+                self._catch_ups.join(xpub, channel, topic, peer)
         return channels
 
     def _count_viewers(self) -> None:

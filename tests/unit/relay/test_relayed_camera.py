@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +25,8 @@ from rankcast.wire import (
 )
 from rankcast_receiver.state import CameraState, Evidence, State, judge
 from rankcast_receiver.stream import CameraStream, StreamOptions, read_message
-from rankcast_relay.joins import MOST_PACKETS, CameraJoins
 from rankcast_relay.relayed_camera import RelayedCamera
+from rankcast_sender.joins import MOST_PACKETS, CameraJoins
 from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, Outgoing, StreamPause
 
 TOPIC = viewer_topic(bytes(range(16)), None)
@@ -77,13 +77,18 @@ class Bench:
         self.stream = CameraStream(name, StreamOptions(on_demand=True))
         self.outlet = FakeOutlet()
         self.published: list[RelayedCamera] = []
-        self.wanted: list[RelayedCamera] = []
+        self.wanted: list[CameraJoins] = []
         self.camera = RelayedCamera(
             name, self.stream, 0, at_server, "me", self.outlet,
-            self.outlet.catch_up if alone else None, Limits(),
-            self.published.append, self.wanted.append,
+            self.make_joins if alone else None, self.published.append,
         )  # fmt: skip
         self.restart()
+
+    def make_joins(self, channel: Channel, ask: Callable[[bytes], object]) -> CameraJoins:
+        def send(token: bytes) -> None:
+            self.outlet.catch_up(channel, token)
+
+        return CameraJoins(channel.name, Limits(), self.wanted.append, send, ask)
 
     def restart(self) -> None:
         self.encoder = rankcast.Encoder("svd-patch", gop=10_000)
@@ -281,7 +286,7 @@ def test_a_long_group_is_decoded_once_and_all_who_wait_go_on_from_a_reference() 
     bench.frames(MOST_PACKETS + 5)
     joins = bench.camera.joins
     assert joins.joined(TOPIC) is None
-    assert bench.wanted == [bench.camera]
+    assert bench.wanted == [joins]
     joins.make_reference(lambda: False)
     assert bench.outlet.catch_ups == [TOKEN]
     bench.frames(3)
@@ -327,7 +332,7 @@ def test_a_viewer_that_catch_ups_do_not_help_gets_a_key_frame() -> None:
 
 def test_what_cannot_be_decoded_sends_those_who_wait_to_the_camera() -> None:
     asked: list[bytes] = []
-    joins = CameraJoins("cam", Limits(max_side=16), lambda: None, lambda _: None, asked.append)
+    joins = CameraJoins("cam", Limits(max_side=16), lambda _: None, lambda _: None, asked.append)
     bench = Bench()
     packets: Sequence[bytes] = [bench.packet() for _ in range(MOST_PACKETS + 2)]
     for packet in packets:

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from rankcast.metrics import Exposition
-from rankcast.wire import Limits, Status
+from rankcast.wire import Status
 from rankcast_receiver.stream import CameraStream, StreamOptions
 from rankcast_relay.metrics import RelayMetrics
 from rankcast_relay.pipeline import RelayPipeline
@@ -57,7 +57,7 @@ class Site:
         camera = self.cameras[name] = RelayedCamera(
             name.replace(".", "-") if at_server else name,
             CameraStream(name, StreamOptions(on_demand=True)), sender, at_server, "me", self.outlet,
-            lambda *_: None, Limits(), lambda _: None, lambda _: None,
+            None, lambda _: None,
         )  # fmt: skip
         return camera
 

@@ -114,7 +114,7 @@ class FakeJoins:
         self.topics.append(topic)
         return b"caught up"
 
-    def joined_plainly(self) -> None:
+    def joined_plainly(self, peer: bytes) -> None:  # noqa: ARG002
         self.plain.set()
 
 

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankcast_sender.camera import KeyframeBudget
-from rankcast_sender.camera.keyframe_budget import GUARANTEED_S, MAX_VIEWERS, SHARE, SPACING_S
+from rankcast_sender.camera.keyframe_budget import (
+    GUARANTEED_S,
+    JOIN_PAUSE_S,
+    MAX_VIEWERS,
+    SHARE,
+    SPACING_S,
+)
 from rankcast_sender.camera.recent_bytes import BIN_S, WINDOW_S
 
 KEY_BYTES = 10_000
@@ -247,3 +253,14 @@ def test_no_sequence_of_requests_gets_more_than_its_budget(
         sent.append((now_s, size))
     if wanted:  # remembered, however long the pause
         assert budget.due(now_s + 1e6)
+
+
+def test_who_joins_waits_for_a_key_frame_only_if_one_is_coming_or_was_rare() -> None:
+    budget = KeyframeBudget()
+    assert budget.suits_joins(100.0), "there was none"
+    budget.ask(100.0)
+    assert budget.suits_joins(100.1), "one is coming"
+    budget.published(0, 1000, 100.1, key=True, requested=True)
+    assert not budget.suits_joins(100.2)
+    budget.published(1, 1000, 105.0, key=True, requested=False)
+    assert budget.suits_joins(100.1 + JOIN_PAUSE_S), "those of the codec do not count"

@@ -1,11 +1,11 @@
-"""What a relay keeps of a chain, and which of it leads to the newest frame."""
+"""What is kept of a chain, and which of it leads to the newest frame."""
 
 from __future__ import annotations
 
 import pytest
 
-from rankcast_relay import group as module
-from rankcast_relay.group import Group, Link
+from rankcast_sender.joins import group as module
+from rankcast_sender.joins.group import Group, Link
 
 MANY_BYTES = 10**6
 

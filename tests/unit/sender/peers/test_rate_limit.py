@@ -30,3 +30,16 @@ def test_peers_that_were_quiet_for_longest_are_forgotten(
     assert limit.take(4)
     assert not limit.take(1), "who spoke later than 2"
     assert limit.take(2)
+
+
+def test_what_turns_out_to_be_more_is_owed() -> None:
+    clock = Clock()
+    limit = RateLimit[str](10, 20, clock)
+    assert limit.take("anna")
+    limit.charge("anna", 39)  # 20 more than there were
+    assert not limit.take("anna")
+    clock.advance(2.05)
+    assert not limit.take("anna")
+    clock.advance(0.1)
+    assert limit.take("anna")
+    assert limit.take("bert")
