@@ -36,7 +36,7 @@ from rankcast_sender.control import (
     Relaying,
     RequestHandler,
 )
-from rankcast_sender.joins import CameraJoins, ReferenceThread
+from rankcast_sender.joins import REFERENCES_STOP_S, CameraJoins, ReferenceThread
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
 from rankcast_sender.published import OwnCamera, RelayedCamera
 from rankcast_sender.sockets import (
@@ -322,6 +322,7 @@ class SenderSockets:
 
     def rebind(self) -> None:
         """Drop every connection to both addresses; peers with valid keys reconnect."""
+        self._guard.readmit()
         self.xpub.rebind()
         if self._control is not None:
             self._control.rebind()
@@ -378,7 +379,7 @@ class SenderSockets:
             failure = self._end(lambda: control.close(left_s(STOP_S)), failure)
         if authenticator is not None:
             failure = self._end(lambda: authenticator.close(left_s(STOP_S)), failure)
-        failure = self._end(lambda: self._references.close(left_s(STOP_S)), failure)
+        failure = self._end(lambda: self._references.close(left_s(REFERENCES_STOP_S)), failure)
         failure = self._end(self._guard.close, failure)
         failure = self._end(lambda: end_context(self.context, left_s(CLOSE_S)), failure)
         if failure is not None:

@@ -54,6 +54,8 @@ class StreamEncoder:
         camera, encoder = self._camera, self._encoder
         if not camera.watched:
             camera.keyframes.nobody_watches()
+            if camera.joins is not None:
+                camera.joins.rest()
             camera.ledger.lose(NOBODY_WATCHING)
             return None
         if camera.channel.congested() and camera.tape is None:

@@ -128,7 +128,6 @@ class Connection:
         self._subscribed: list[bytes] = []
         self._followed = False
         """Whether substreams were followed when it was looked last."""
-        """Whether a relay sends a camera, by its name."""
         self._names: set[str] = set()
         """Cameras heard of in this session."""
         self._showed_s = float("-inf")

@@ -174,7 +174,7 @@ class SenderRequests:
     def ask_keyframe(self, camera: str, stream: CameraStream, token: bytes = b"") -> None:
         """Request a key frame of `camera`, at most five times a second.
 
-        A relay may send a catch-up instead to the viewer with this token.
+        The viewer with this token may get a catch-up instead.
 
         A receiver that is too slow asks at most every two seconds. One that refuses the stream
         waits 2, 4, 8 ... 60 s between requests, until it has decoded a picture.

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from typing import Final
 
 from rankcast_sender.camera.recent_bytes import WINDOW_S, RecentBytes
-from rankcast_sender.camera.viewer_backoff import ViewerBackoff
+from rankcast_sender.camera.viewer_backoff import MAX_PAUSE_S, ViewerBackoff
+from rankcast_sender.joins import PEER
 
 SPACING_S: Final = 0.2
 """Shortest time from any key frame to the next requested one: at most five a second. All viewers
@@ -23,6 +24,8 @@ ON_ITS_WAY_S: Final = 1.0
 JOIN_PAUSE_S: Final = 10.0
 """Time from a requested key frame to the next one for a viewer that joins and could have a catch-up
 instead: one in 300 frames of 30 a second leaves the age of 99 % of them as it is."""
+PEER_PAUSE_S: Final = 10.0
+"""Viewers that cannot be told apart can be many: they wait no longer than this for each other."""
 MAX_VIEWERS: Final = 1000
 """Viewers whose requests are remembered; beyond, the one that was silent longest is forgotten."""
 
@@ -105,8 +108,12 @@ class KeyframeBudget:
             return spent + (1 + guaranteed) * self._key_bytes <= SHARE * total
 
     def suits_joins(self, now_s: float) -> bool:
-        """Whether a viewer that joins should wait for a key frame: one is coming, or was rare."""
-        return self._due_s < math.inf or now_s >= self._last_asked_s + JOIN_PAUSE_S
+        """Whether a viewer that joins should wait for a key frame.
+
+        One is coming, costs nothing, or the last one on request was long ago.
+        """
+        is_coming = self._due_s <= now_s + SPACING_S
+        return is_coming or self._free or now_s >= self._last_asked_s + JOIN_PAUSE_S
 
     def nobody_watches(self) -> None:
         """Make the next key frame free: all who watch by then have joined since."""
@@ -150,6 +157,7 @@ class KeyframeBudget:
         if backoff is None:
             if len(self._viewers) >= MAX_VIEWERS:
                 self._viewers.popitem(last=False)
-            backoff = self._viewers[viewer] = ViewerBackoff()
+            most_s = PEER_PAUSE_S if viewer.startswith(PEER) else MAX_PAUSE_S
+            backoff = self._viewers[viewer] = ViewerBackoff(most_s)
         self._viewers.move_to_end(viewer)
         return backoff

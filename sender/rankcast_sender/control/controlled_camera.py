@@ -51,7 +51,7 @@ class WatchedCamera(Protocol):
         """Request a key frame for a viewer; False if a newer one was published a moment ago."""
 
     def catch_up(self, token: bytes) -> bool:
-        """Send the viewer with this token what it lacks; False if it has to have a key frame."""
+        """Return whether the viewer with this token gets what it lacks without a key frame."""
 
     def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
         """Let a viewer that keeps every frame have those before sequence `until`."""

@@ -367,7 +367,8 @@ def _keyframe(request: Request, camera: WatchedCamera, client: Client) -> Mappin
         raise _RefusedError(f"token is {token!r:.60}, want {TOKEN_BYTES} bytes")
     if token and camera.catch_up(token):
         return {"coming": True, "sequence": camera.key_sequence}
-    coming = camera.request_keyframe(stream, sequence, client.id)
+    # A client may claim any id, but not to be somebody that a sender knows otherwise.
+    coming = camera.request_keyframe(stream, sequence, b"client/" + client.id)
     return {"coming": coming, "sequence": camera.key_sequence}
 
 

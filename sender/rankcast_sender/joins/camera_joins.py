@@ -7,15 +7,18 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from rankcast.decoder import Decoder
-from rankcast.errors import RankcastError
+from rankcast.errors import one_line
+from rankcast.runtime import LogLimiter
 from rankcast.wire import Header, Limits, frames_topic, pack_catch_up, unpack
 from rankcast_sender.joins.group import Group, Link, link_of
 from rankcast_sender.peers import RateLimit
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MOST_PACKETS: Final = 30
 """Longest catch-up: a second of video, which a viewer decodes within its budget of a batch."""
@@ -24,6 +27,14 @@ SMALL: Final = 2
 costs nobody else anything."""
 MAX_WAITING: Final = 1000
 """Most viewers remembered; the one that has waited longest is forgotten."""
+PEER: Final = b"peer/"
+"""Begins the identity of a key or address, as that of all its viewers that cannot be told apart."""
+MAKE_S: Final = 3.0
+"""Longest decoding of a group: a stream that is hardly slower than that is never caught up with."""
+WAIT_S: Final = 1.5
+"""A viewer that asks again this long after it joined gets a key frame."""
+AGAIN_S: Final = 10.0
+"""Nobody waits for a reference twice in this time."""
 MAX_COMING: Final = 64
 ON_ITS_WAY_S: Final = 1.0
 """A catch-up counts as lost if its viewer asks again this long after it was sent."""
@@ -35,6 +46,14 @@ CATCH_UPS_AT_ONCE: Final = 3
 def _token_of(topic: bytes) -> bytes:
     """Return the token at the end of the individual topic of a viewer."""
     return bytes.fromhex(topic[-33:-1].decode("ascii"))
+
+
+def _note(notes: OrderedDict[bytes, T], token: bytes, value: T) -> None:
+    """Note something of a viewer; forget the one that was noted longest ago, beyond the limit."""
+    notes.pop(token, None)
+    notes[token] = value
+    if len(notes) > MAX_WAITING:
+        notes.popitem(last=False)
 
 
 class CameraJoins:
@@ -51,8 +70,8 @@ class CameraJoins:
     send : callable
         Called with the token of each viewer whose catch-up can be sent.
     ask_keyframe : callable
-        Called for a viewer that only a key frame can help: with its individual topic, with the key
-        or address of one that has none, or with b"" for all viewers.
+        Called for a viewer that only a key frame can help: with its individual topic; with `PEER`
+        and the key or address of one that has none; or with b"" for all viewers.
     makes_keyframe : callable, optional
         Returns True while a viewer that joins can have a key frame, which is smaller than a
         reference and costs the others little as long as it is seldom.
@@ -79,14 +98,18 @@ class CameraJoins:
         self.group = Group()
         self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
         """Topics of the viewers that wait for a reference, by token."""
+        self._waited_s: OrderedDict[bytes, float] = OrderedDict()
+        """When viewers began to wait for one."""
         self._served_s: OrderedDict[bytes, float] = OrderedDict()
-        """When viewers were sent a catch-up, by token."""
+        """When viewers were sent a catch-up."""
         self._budget = RateLimit[bytes](CATCH_UPS_S, CATCH_UPS_AT_ONCE)
+        self._log = LogLimiter()
         self._decoder: Decoder | None = None
         self._decoded = (0, -1)
         """Number of the chain and sequence up to which `_decoder` has decoded."""
         self._began = False
         """Whether a packet of the stream was sent: until then nobody lacks anything."""
+        self._rests = False
         self.catch_ups = 0
         self.references = 0
 
@@ -104,9 +127,17 @@ class CameraJoins:
 
         Any thread may call it.
         """
+        now_s = self._now_s()
         if token in self._waiting:
-            return True
-        return self._now_s() < self._served_s.get(token, -math.inf) + ON_ITS_WAY_S
+            return now_s < self._waited_s.get(token, now_s) + WAIT_S
+        return now_s < self._served_s.get(token, -math.inf) + ON_ITS_WAY_S
+
+    def rest(self) -> None:
+        """Note that nobody watches and nothing is sent: what was sent last is no picture of now.
+
+        Any thread may call it.
+        """
+        self._rests = True
 
     def catch_up(self, token: bytes) -> bool:
         """Send a viewer that asks for a key frame a catch-up, if that can help; any thread."""
@@ -126,7 +157,7 @@ class CameraJoins:
                 return
 
     def _add(self, link: Link) -> None:
-        is_first, self._began = not self._began, True
+        is_first, self._began, self._rests = not self._began, True, False
         was_broken = self.group.is_broken
         self.group.add(link)
         lacks_start = is_first and not self.group.whole
@@ -141,28 +172,29 @@ class CameraJoins:
 
     def joined(self, topic: bytes) -> bytes | None:
         """Return the catch-up of a viewer; None if it has to wait for one or for a key frame."""
+        if not self._began:
+            return None
         packets = self._cheapest()
         small = packets is not None and sum(map(len, packets)) <= SMALL * len(packets[0])
-        if not small and self._makes_keyframe():
+        if self._rests or not self.group.whole or (not small and self._makes_keyframe()):
             self._ask_keyframe(topic)
             return None
+        token, now_s = _token_of(topic), self._now_s()
         if packets is not None:
             self.catch_ups += 1
-            self._note(_token_of(topic))
+            _note(self._served_s, token, now_s)
             return pack_catch_up(self._topic, packets)
-        if not self.group.whole:
-            if self._began:
-                self._ask_keyframe(topic)
+        if now_s < self._waited_s.get(token, -math.inf) + AGAIN_S:
+            self._ask_keyframe(topic)  # it has waited for a reference, which is too old already
             return None
-        self._waiting[_token_of(topic)] = topic
-        if len(self._waiting) > MAX_WAITING:
-            self._waiting.popitem(last=False)
+        _note(self._waited_s, token, now_s)
+        _note(self._waiting, token, topic)
         self._want_reference(self)
         return None
 
     def joined_plainly(self, peer: bytes) -> None:
         """Ask for a key frame, because a catch-up would not reach this viewer."""
-        self._ask_keyframe(peer)
+        self._ask_keyframe(PEER + peer if peer else b"")
 
     # Called in the thread that decodes.
 
@@ -171,8 +203,11 @@ class CameraJoins:
         made = self._cheapest() is not None
         try:
             made = made or self._make(stopped)
-        except RankcastError as exc:
-            log.warning("%s: viewers that join wait for a key frame: %s", self.name, exc)
+        except Exception as exc:
+            # Whatever it is, the stream goes on without it.
+            if self._log.may_log():
+                log.warning("%s: viewers that join wait for a key frame: %s",
+                            self.name, one_line(exc))  # fmt: skip
         if not made:
             self._decoder = None
         while self._waiting:
@@ -182,17 +217,16 @@ class CameraJoins:
             else:
                 self._ask_keyframe(topic)
 
-    def _note(self, token: bytes) -> None:
-        self._served_s.pop(token, None)
-        self._served_s[token] = self._now_s()
-        if len(self._served_s) > MAX_WAITING:
-            self._served_s.popitem(last=False)
+    def drop_decoder(self) -> None:
+        """Free the memory of the decoder, because nobody has joined for long."""
+        self._decoder = None
 
     def _cheapest(self) -> Sequence[bytes] | None:
         return self.group.cheapest(MOST_PACKETS, self._limits.max_packet_bytes)
 
     def _make(self, stopped: Callable[[], bool]) -> bool:
-        while not stopped():
+        until_s = self._now_s() + MAKE_S
+        while not stopped() and self._now_s() < until_s:
             number, links = self.group.since(self._decoded[1] if self._decoder else -1)
             if self._decoder is not None and number != self._decoded[0]:
                 self._decoder = None
@@ -200,7 +234,7 @@ class CameraJoins:
             if self._decoder is None:
                 self._decoder = Decoder(self._limits)
             for link in links:
-                if stopped():
+                if stopped() or self._now_s() > until_s:
                     return False
                 self._decoder.decode(link.data)
                 self._decoded = number, link.sequence

@@ -141,6 +141,10 @@ class ConnectionGuard:
             return self._control.take(owner)
         return self._wasted.admits(owner) and self._cost.came(owner)
 
+    def readmit(self) -> None:
+        """Let all clients of the control channel connect again, whose connections are closed."""
+        self._control = RateLimit[str](CONTROL_S, CONTROL_AT_ONCE)
+
     def close(self) -> None:
         """Stop the thread; may be called twice."""
         self._thread.stop()

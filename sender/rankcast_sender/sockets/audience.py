@@ -139,6 +139,10 @@ class Audience:
         """Return the keepers of every frame of `camera`: their keys or addresses by token."""
         return self._keepers.get(camera, {})
 
+    def peer_of(self, topic: bytes) -> str | None:
+        """Return the key or address behind an individual topic; None if it does not count."""
+        return self._viewers.get(topic)
+
     def individual_topics(self, camera: str, token: bytes) -> list[bytes]:
         """Return the individual topics by which the viewer with this token watches `camera`."""
         text = token.hex().encode("ascii") + b"\0"

@@ -17,6 +17,8 @@ BYTES_S: Final = 1_000_000
 BYTES_AT_ONCE: Final = 8_000_000
 """Catch-ups for one key or address; beyond that its viewers get key frames, together and less often
 the more it asks for. Fifty viewers of 640 x 360 that join one after the other stay below it."""
+MOST_AT_ONCE: Final = 8
+"""Catch-ups between two looks at the packets of all cameras: each is copied in a millisecond."""
 
 
 class CatchUps:
@@ -31,15 +33,27 @@ class CatchUps:
         """Have the viewer with this token sent a catch-up of `channel`."""
         self._asked.append((channel, token))
 
-    def join(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes, peer: str) -> None:
+    @property
+    def waits(self) -> bool:
+        """True while somebody waits whom the next `send` serves."""
+        return bool(self._asked)
+
+    def join(
+        self,
+        xpub: zmq.Socket[bytes],
+        channel: Channel,
+        topic: bytes,
+        peer: str,
+        audience: Audience,
+    ) -> None:
         """Serve a viewer of this key or address that has subscribed to `topic`."""
         channel.on_join(topic)
         if channel.joins is None or not topic.startswith(b"/"):
             return
-        if self._budget.take(peer):
-            self._budget.charge(peer, send_catch_up(xpub, channel, topic))
+        if audience.peer_of(topic) is None:
+            channel.joins.joined_plainly(peer.encode())  # one of too many to be told apart
         else:
-            channel.joins.joined_plainly(peer.encode())
+            self._serve(xpub, channel, topic, peer)
 
     def join_plainly(self, channels: Iterable[Channel], camera: str, peer: str) -> None:
         """Serve a viewer of `camera` that cannot be sent anything alone."""
@@ -48,8 +62,18 @@ class CatchUps:
                 channel.joins.joined_plainly(peer.encode())
 
     def send(self, xpub: zmq.Socket[bytes], audience: Audience) -> None:
-        """Send those that were asked for; the thread has sent every packet before them."""
-        while self._asked:
+        """Send some that were asked for; the thread has sent every packet before them."""
+        for _ in range(min(MOST_AT_ONCE, len(self._asked))):
             channel, token = self._asked.popleft()
             for topic in audience.individual_topics(channel.name, token):
-                send_catch_up(xpub, channel, topic)
+                peer = audience.peer_of(topic)
+                if peer is not None:
+                    self._serve(xpub, channel, topic, peer)
+
+    def _serve(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes, peer: str) -> None:
+        if channel.joins is None:
+            return
+        if self._budget.take(peer):
+            self._budget.charge(peer, send_catch_up(xpub, channel, topic))
+        else:
+            channel.joins.joined_plainly(peer.encode())

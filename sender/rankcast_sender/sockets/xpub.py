@@ -364,11 +364,13 @@ class XpubThread:
             joined = self._subscriptions.add(channel.name)
             self._count_viewers()
             for topic in joined:
-                self._catch_ups.join(xpub, channel, topic, "")
+                audience = self._subscriptions.audience
+                peer = audience.peer_of(topic) or ""
+                self._catch_ups.join(xpub, channel, topic, peer, audience)
 
     def _pause_s(self, schedule: StatusSchedule) -> float:
         """Return how long the thread may wait for a message or a packet."""
-        if self._outbox.ready:
+        if self._outbox.ready or self._catch_ups.waits:
             return 0.0
         pause_s = min(STATUS_INTERVAL_S, schedule.pause_s(time.monotonic()))
         if self._outbox.waits:
@@ -405,7 +407,8 @@ class XpubThread:
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
             for topic, peer in joined[channel.name].items() if channel.viewers else ():
-                self._catch_ups.join(xpub, channel, topic, peer)
+                audience = self._subscriptions.audience
+                self._catch_ups.join(xpub, channel, topic, peer, audience)
         return channels
 
     def _count_viewers(self) -> None:

@@ -13,10 +13,12 @@ from rankcast_sender.camera.keyframe_budget import (
     GUARANTEED_S,
     JOIN_PAUSE_S,
     MAX_VIEWERS,
+    PEER_PAUSE_S,
     SHARE,
     SPACING_S,
 )
 from rankcast_sender.camera.recent_bytes import BIN_S, WINDOW_S
+from rankcast_sender.joins import PEER
 
 KEY_BYTES = 10_000
 
@@ -257,10 +259,29 @@ def test_no_sequence_of_requests_gets_more_than_its_budget(
 
 def test_who_joins_waits_for_a_key_frame_only_if_one_is_coming_or_was_rare() -> None:
     budget = KeyframeBudget()
-    assert budget.suits_joins(100.0), "there was none"
-    budget.ask(100.0)
+    assert budget.suits_joins(100.0), "it costs nothing"
+    budget.published(0, 1000, 100.0, key=True, requested=True)
+    assert not budget.suits_joins(100.1)
+    budget.ask(100.1, viewer=b"anna")
     assert budget.suits_joins(100.1), "one is coming"
     budget.published(0, 1000, 100.1, key=True, requested=True)
-    assert not budget.suits_joins(100.2)
+    budget.ask(100.2, viewer=b"anna")
+    budget.published(0, 1000, 100.3, key=True, requested=True)
+    budget.ask(100.31, viewer=b"anna")
+    budget.published(0, 1000, 100.8, key=True, requested=True)
+    budget.ask(100.81, viewer=b"anna")
+    assert not budget.suits_joins(100.82), "one is coming, but for her later"
+    budget.published(0, 1000, 100.1, key=True, requested=True)
     budget.published(1, 1000, 105.0, key=True, requested=False)
     assert budget.suits_joins(100.1 + JOIN_PAUSE_S), "those of the codec do not count"
+
+
+def test_viewers_that_cannot_be_told_apart_wait_ten_seconds_for_each_other_at_most() -> None:
+    backoff, pauses_s = KeyframeBudget()._backoff_of(PEER + b"10.0.0.7"), []
+    now_s = 0.0
+    for number in range(20):
+        due_s = backoff.ask(now_s, None)
+        pauses_s.append(due_s - now_s)
+        now_s = due_s
+        backoff.met(number, now_s)
+    assert max(pauses_s) == PEER_PAUSE_S

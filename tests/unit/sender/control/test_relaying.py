@@ -91,7 +91,7 @@ def test_a_token_gets_a_catch_up_where_that_helps_and_else_a_key_frame(helps: bo
     assert told(handler, "keyframe", ANNA, token=token, sequence=7).result == {
         "coming": True, "sequence": 3,
     }  # fmt: skip
-    assert camera.asked == ([token] if helps else [token, (b"", 7, b"a")])
+    assert camera.asked == ([token] if helps else [token, (b"", 7, b"client/a")])
     assert "want 16 bytes" in told(handler, "keyframe", ANNA, token=b"short").error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rankcast_sender.joins import ReferenceThread
+from rankcast_sender.joins import ReferenceThread, reference_thread
 
 
 class FakeJoins:
@@ -18,6 +18,7 @@ class FakeJoins:
         self.goes_on = threading.Event()
         self.made = threading.Semaphore(0)
         self.was_stopped = False
+        self.dropped = threading.Event()
 
     def make_reference(self, stopped: Callable[[], bool]) -> None:
         self.asked.set()
@@ -26,6 +27,23 @@ class FakeJoins:
         assert self.goes_on.wait(20)
         self.was_stopped = stopped()
         self.made.release()
+
+    def drop_decoder(self) -> None:
+        self.dropped.set()
+
+
+def test_a_decoder_is_dropped_once_nobody_has_joined_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reference_thread, "KEPT_S", 0.0)
+    monkeypatch.setattr(reference_thread, "LOOK_S", 0.01)
+    thread = ReferenceThread()
+    thread.start()
+    camera = FakeJoins("cam")
+    camera.goes_on.set()
+    thread.want(camera)
+    assert camera.dropped.wait(20)
+    thread.close()
 
 
 def test_each_camera_that_is_wanted_gets_one_reference_however_many_want_it() -> None:
