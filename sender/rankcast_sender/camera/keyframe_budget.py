@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Final
 
 from rankcast_sender.camera.recent_bytes import WINDOW_S, RecentBytes
-from rankcast_sender.camera.viewer_backoff import MAX_PAUSE_S, ViewerBackoff
+from rankcast_sender.camera.viewer_backoff import ViewerBackoff
 from rankcast_sender.joins import PEER
 
 SPACING_S: Final = 0.2
@@ -157,7 +157,7 @@ class KeyframeBudget:
         if backoff is None:
             if len(self._viewers) >= MAX_VIEWERS:
                 self._viewers.popitem(last=False)
-            most_s = PEER_PAUSE_S if viewer.startswith(PEER) else MAX_PAUSE_S
-            backoff = self._viewers[viewer] = ViewerBackoff(most_s)
+            pauses_s = (GUARANTEED_S, PEER_PAUSE_S) if viewer.startswith(PEER) else ()
+            backoff = self._viewers[viewer] = ViewerBackoff(*pauses_s)
         self._viewers.move_to_end(viewer)
         return backoff

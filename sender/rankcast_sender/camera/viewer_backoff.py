@@ -20,8 +20,9 @@ class ViewerBackoff:
     Times are monotonic seconds, given by the caller.
     """
 
+    first_s: float = FIRST_PAUSE_S
     most_s: float = MAX_PAUSE_S
-    """Longest pause."""
+    """Shortest and longest pause."""
     waiting_from_s: float | None = None
     """When its open request may be met; None without one."""
     _pause_s: float = 0.0
@@ -45,7 +46,7 @@ class ViewerBackoff:
                 self._met_sequence, self._pause_s, self.waiting_from_s = None, 0.0, None
             elif not self._missed:
                 self._missed = True
-                self._pause_s = min(self.most_s, max(FIRST_PAUSE_S, 2 * self._pause_s))
+                self._pause_s = min(self.most_s, max(self.first_s, 2 * self._pause_s))
         if self.waiting_from_s is None:
             due_s = now_s if self._met_sequence is None else self._met_s + self._pause_s
             self.waiting_from_s = max(now_s, due_s)
