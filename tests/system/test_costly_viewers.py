@@ -25,8 +25,9 @@ MOST_BYTES = 1.3
 BASE_FRAMES = 100
 JOIN_MS = 300.0
 CROWD_S = 8.0
-LATER_S = 8.0
-"""Less than the ten seconds in which viewers that join may have one key frame."""
+LATER_S = 15.0
+MOST_KEYS = 5
+"""Of those that viewers who join may have in that time: four, and one more every ten seconds."""
 KEY_FRAME_SIZE = 5.0
 """Key frames of this belt are ten times as large as other frames, at 15 fps six times."""
 
@@ -146,7 +147,7 @@ def test_beside_a_hostile_viewer_joining_takes_at_most_2_3_s_and_without_one_300
     assert beside_s < 2.3
 
 
-def test_viewers_that_join_one_after_the_other_cost_the_others_one_key_frame(
+def test_viewers_that_join_one_after_the_other_cost_the_others_few_key_frames(
     tmp_path: Path, figure: Figure
 ) -> None:
     with (
@@ -166,7 +167,7 @@ def test_viewers_that_join_one_after_the_other_cost_the_others_one_key_frame(
     figure(f"{len(waits_s)} joins within {LATER_S:.0f} s: {keys} key frames, "
            f"first picture after {max(waits_s):.2f} s")  # fmt: skip
     assert len(waits_s) > 5
-    assert keys <= 1
+    assert keys <= MOST_KEYS
     assert max(waits_s) < 1.0
 
 

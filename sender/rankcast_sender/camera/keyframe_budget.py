@@ -21,9 +21,11 @@ GUARANTEED_S: Final = 2.0
 """One request in this time is met whatever it costs, so that joining never stalls."""
 ON_ITS_WAY_S: Final = 1.0
 """A key frame counts as lost if it has not arrived this long after it was published."""
+JOINS_AT_ONCE: Final = 4
 JOIN_PAUSE_S: Final = 10.0
-"""Time from a requested key frame to the next one for a viewer that joins and could have a catch-up
-instead: one in 300 frames of 30 a second leaves the age of 99 % of them as it is."""
+"""So many requested key frames, and one more each time that this has passed, may be for viewers
+that join and could have a catch-up instead, which takes longer to make: one in 300 frames of 30 a
+second leaves the age of 99 % of them as it is."""
 PEER_PAUSE_S: Final = 10.0
 """Viewers that cannot be told apart can be many: they wait no longer than this for each other."""
 MAX_VIEWERS: Final = 1000
@@ -46,8 +48,9 @@ class KeyframeBudget:
         self._recent = RecentBytes()
         """All packets; marked are requested key frames that were not guaranteed."""
         self._of_share = False
-        self._last_key_s = self._last_requested_s = self._last_asked_s = -math.inf
-        """Of any key frame, of those that count against the budget, and of all requested ones."""
+        self._last_key_s = self._last_requested_s = -math.inf
+        self._for_joins = float(JOINS_AT_ONCE), -math.inf
+        """How many key frames could be for viewers that join, and when that was so."""
         self._free = True
         """True until the first key frame for somebody after nobody watched."""
         self._key_bytes = 0
@@ -110,10 +113,18 @@ class KeyframeBudget:
     def suits_joins(self, now_s: float) -> bool:
         """Whether a viewer that joins should wait for a key frame.
 
-        One is coming, costs nothing, or the last one on request was long ago.
+        It costs nothing, or it can be made at once and is due anyway, or there were few of late.
         """
-        is_coming = self._due_s <= now_s + SPACING_S
-        return is_coming or self._free or now_s >= self._last_asked_s + JOIN_PAUSE_S
+        if self._free:
+            return True
+        soon_s = now_s + SPACING_S
+        if soon_s < self._last_requested_s + GUARANTEED_S:
+            return False
+        return self._due_s <= soon_s or self._left_for_joins(now_s) >= 1
+
+    def _left_for_joins(self, now_s: float) -> float:
+        left, at_s = self._for_joins
+        return min(JOINS_AT_ONCE, left + (now_s - at_s) / JOIN_PAUSE_S)
 
     def nobody_watches(self) -> None:
         """Make the next key frame free: all who watch by then have joined since."""
@@ -138,7 +149,7 @@ class KeyframeBudget:
         with self._lock:
             self.made += key and requested
             if key and requested:
-                self._last_asked_s = now_s
+                self._for_joins = max(0.0, self._left_for_joins(now_s) - 1), now_s
             requested = requested and not self._free
             self._newest_sequence = sequence
             self._recent.add(size_bytes, now_s, marked=key and requested and self._of_share)

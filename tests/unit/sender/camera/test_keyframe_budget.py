@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rankcast_sender.camera import KeyframeBudget
 from rankcast_sender.camera.keyframe_budget import (
     GUARANTEED_S,
-    JOIN_PAUSE_S,
+    JOINS_AT_ONCE,
     MAX_VIEWERS,
     PEER_PAUSE_S,
     SHARE,
@@ -257,23 +257,39 @@ def test_no_sequence_of_requests_gets_more_than_its_budget(
         assert budget.due(now_s + 1e6)
 
 
-def test_who_joins_waits_for_a_key_frame_only_if_one_is_coming_or_was_rare() -> None:
+def key(budget: KeyframeBudget, now_s: float, *, requested: bool = True) -> None:
+    budget.published(0, 1000, now_s, key=True, requested=requested)
+
+
+def test_who_joins_waits_for_a_key_frame_where_one_costs_nothing_is_coming_or_few_were_made() -> (
+    None
+):
     budget = KeyframeBudget()
     assert budget.suits_joins(100.0), "it costs nothing"
-    budget.published(0, 1000, 100.0, key=True, requested=True)
-    assert not budget.suits_joins(100.1)
-    budget.ask(100.1, viewer=b"anna")
-    assert budget.suits_joins(100.1), "one is coming"
-    budget.published(0, 1000, 100.1, key=True, requested=True)
-    budget.ask(100.2, viewer=b"anna")
-    budget.published(0, 1000, 100.3, key=True, requested=True)
-    budget.ask(100.31, viewer=b"anna")
-    budget.published(0, 1000, 100.8, key=True, requested=True)
-    budget.ask(100.81, viewer=b"anna")
-    assert not budget.suits_joins(100.82), "one is coming, but for her later"
-    budget.published(0, 1000, 100.1, key=True, requested=True)
-    budget.published(1, 1000, 105.0, key=True, requested=False)
-    assert budget.suits_joins(100.1 + JOIN_PAUSE_S), "those of the codec do not count"
+    key(budget, 100.0)
+    for number in range(1, JOINS_AT_ONCE):
+        assert budget.suits_joins(100.0 + 3 * number)
+        key(budget, 100.0 + 3 * number)
+    assert not budget.suits_joins(109.1), "the next one has to wait"
+    key(budget, 111.2)
+    assert not budget.suits_joins(114.0), "there were many"
+    budget.ask(114.0, viewer=b"anna")
+    assert budget.suits_joins(114.0), "one is coming"
+    key(budget, 114.1)
+    key(budget, 120.0, requested=False)
+    assert budget.suits_joins(125.0), "those of the codec do not count"
+
+
+def test_a_key_frame_that_somebody_else_has_to_wait_for_is_not_coming() -> None:
+    budget = KeyframeBudget()
+    now_s = 100.0
+    for _ in range(8):  # she does not get them
+        now_s = max(now_s, budget._backoff_of(b"anna").ask(now_s, None))
+        budget.ask(now_s, viewer=b"anna")
+        key(budget, now_s)
+    budget.ask(now_s + 0.01, viewer=b"anna")
+    assert budget._due_s > now_s + 4
+    assert not budget.suits_joins(now_s + 3)
 
 
 def test_viewers_that_cannot_be_told_apart_wait_ten_seconds_for_each_other_at_most() -> None:
