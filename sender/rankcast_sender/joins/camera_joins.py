@@ -210,11 +210,11 @@ class CameraJoins:
                             self.name, one_line(exc))  # fmt: skip
         if not made:
             self._decoder = None
-        while self._waiting:
-            token, topic = self._waiting.popitem()
+        for token in list(self._waiting):
+            topic = self._waiting.pop(token, None)
             if made:
                 self._send(token)
-            else:
+            elif topic is not None:
                 self._ask_keyframe(topic)
 
     def drop_decoder(self) -> None:
