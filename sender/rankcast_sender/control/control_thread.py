@@ -204,9 +204,6 @@ class ControlThread:
             with open_socket(self._context, zmq.ROUTER, self._options) as router:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-                # Otherwise libzmq keeps every connection that claims the routing id of another one,
-                # 13 kB and all that it sent, until the socket is closed.
-                router.setsockopt(zmq.ROUTER_HANDOVER, 1)
                 router.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
                 with self._guard.guarding(
                     router,
@@ -216,6 +213,7 @@ class ControlThread:
                     self._ban,
                     tcp=not ipc_path(self._endpoint),
                 ) as watch:
+                    watch.on_mute = self._free_unheard
                     bind(router, self._endpoint, bind_timeout_s)
                     bind_timeout_s = REBIND_S
                     # The connections that these requests came from are closed.
@@ -286,6 +284,13 @@ class ControlThread:
         """Queue the reply to a pending request; called in the thread that carried it out."""
         self._finished.append((ticket, reply))
         self._thread.wake()
+
+    def _free_unheard(self) -> None:
+        """Bind again, to free what libzmq keeps of connections that nothing was read of."""
+        if not self._rebind_requested:
+            log.warning("all control connections are closed: many ended unheard, and libzmq keeps "
+                        "those that claimed the routing id of another one")  # fmt: skip
+            self.rebind()
 
     def _send_finished(self, router: zmq.Socket[bytes]) -> None:
         while self._finished:

@@ -50,6 +50,11 @@ IDLE_MAX_S: Final = 1.0
 BUSY_BYTES: Final = 2048
 """More than this between two looks is much: a viewer sends a few hundred bytes a second."""
 ATTACH_TIMEOUT_S: Final = 5.0
+MUTE_BYTES: Final = 16_384
+"""What libzmq needs for a connection at least."""
+MAX_MUTE_BYTES: Final = 4 * 1024 * 1024
+"""What it may hold for good of connections that it never let us read, some 250: those that claim
+the routing id of another one (docs/adr/0014)."""
 CONTROL_S: Final = 4
 CONTROL_AT_ONCE: Final = 128
 """Connections of one key or address to the control channel. A client may claim a routing id, and
@@ -308,12 +313,17 @@ class ConnectionGuard:
 
     def _forget(self, descriptor: int) -> None:
         """Forget a connection that has ended, and count what libzmq has to search at its end."""
-        watch = self._connections.pop(descriptor).watch
+        connection = self._connections.pop(descriptor)
+        watch = connection.watch
         watch.connections -= 1
         # Nobody tells which of them has completed its handshake; those that have not cost nothing.
         if watch.attached <= watch.connections:
             return
         watch.attached -= 1
+        if connection.is_mute:
+            watch.mute_bytes += MUTE_BYTES + max(0, connection.unread)
+            if watch.mute_bytes > MAX_MUTE_BYTES and watch.on_mute is not None:
+                watch.on_mute()
         topics_bytes = watch.topics_bytes
         if topics_bytes is None:
             return

@@ -42,7 +42,7 @@ class GuardedConnection:
         """Shut down; libzmq has not noticed yet."""
         # What is read of a new connection before the guard learns of it counts for it. So does what
         # is left of an older one with its descriptor, but never more than it has sent itself.
-        self._taken = watch.seen.get(descriptor, 0)
+        self._taken = self._first_taken = watch.seen.get(descriptor, 0)
         self._looked_s = now_s
         self._received = 0
         self._accounted = 0.0
@@ -79,6 +79,11 @@ class GuardedConnection:
     def unread(self) -> int:
         """Bytes that libzmq holds, and the owner of the socket has not read."""
         return round(self._received - self._accounted)
+
+    @property
+    def is_mute(self) -> bool:
+        """Return True if nothing that it may have sent was read so far."""
+        return self.watch.taken[self.descriptor] == self._first_taken
 
     @property
     def is_sudden(self) -> bool:

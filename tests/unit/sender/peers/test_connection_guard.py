@@ -14,6 +14,7 @@ import pytest
 import zmq
 
 from rankcast_sender.peers import ConnectionGuard, Watch, connection_guard, descriptor_of
+from rankcast_sender.peers.connection_guard import MUTE_BYTES
 from rankcast_sender.peers.search_cost import MAX_BYTES
 from support.fakes import free_address
 from support.raw_zmtp import RawPeer, message
@@ -267,6 +268,20 @@ def test_connections_without_a_handshake_cost_nothing_when_they_end(
         wait_for(lambda: watch.connections == 0)
         assert watch.cost._bytes == 1000
         assert watch.attached == 0
+
+
+def test_what_libzmq_may_keep_of_connections_that_were_never_heard_adds_up(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    with guarded(context, router, port) as (_, watch):
+        with peers(port, 1) as (heard,):
+            heard.send(message(b"hello"))
+            watch.took(descriptor_of(router.recv_multipart(copy=False)[-1]), 5)
+            with peers(port, 3):
+                wait_for(lambda: watch.attached == 4)
+            wait_for(lambda: watch.connections == 1)
+        wait_for(lambda: watch.connections == 0)
+        assert 3 * MUTE_BYTES <= watch.mute_bytes < 4 * MUTE_BYTES
 
 
 def test_connections_that_end_with_their_socket_cost_nothing(
