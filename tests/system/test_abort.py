@@ -152,9 +152,8 @@ def test_connections_with_the_routing_id_of_another_one_leave_nothing_behind(
             with suppress(OSError, AssertionError):  # the port is bound again now and then
                 if number % 100 == 0:  # the one before may be closed by now
                     stack.callback(RawPeer(port, "DEALER", b"same", source).reset)
-                peer = RawPeer(port, "DEALER", b"same", source)
-                peer.send(message(b"no request"))
-                peer.reset()
+                with RawPeer(port, "DEALER", b"same", source).socket as peer:
+                    peer.sendall(message(b"no request"))
                 made += 1
         growth_mb = (memory().rss - before) / 1e6
         with Viewer(sender.address) as viewer:
