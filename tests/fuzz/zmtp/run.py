@@ -46,6 +46,8 @@ MIN_SENT: Final = 0.3
 MIN_ADMITTED: Final = 0.25
 """Share of the connections meant to send traffic that the other end must have admitted."""
 WAIT_S: Final = 60.0
+AGAIN_S: Final = 5.0
+"""How long an address may be closed while it is bound again."""
 RECEIVER_PORTS: Final = 4
 SOURCE: Final = "synthetic:conveyor?width=160&height=120&fps=30"
 FRAME_TOPICS: Final = (b"cam/frames\0", b"cam/status\0", b"", b"x/frames\0")
@@ -134,7 +136,7 @@ def attack(target: Target, port: int, first_seed: int, count: int) -> Tally:
                 if listener is not None:
                     link, _ = listener.accept()
                 else:
-                    link = socket.create_connection(("127.0.0.1", port), WAIT_S, address_of(seed))
+                    link = connected(port, address_of(seed))
             except OSError:
                 break
             with link:
@@ -142,6 +144,18 @@ def attack(target: Target, port: int, first_seed: int, count: int) -> Tally:
             meant = plan.depth is Depth.TRAFFIC
             tally += Tally(1, int(meant), int(outcome.admitted), int(outcome.sent))
     return tally
+
+
+def connected(port: int, source: tuple[str, int]) -> socket.socket:
+    """Return a new connection; a sender binds its control port again now and then."""
+    until_s = time.monotonic() + AGAIN_S
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), WAIT_S, source)
+        except ConnectionRefusedError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.05)  # as a client pauses
 
 
 def address_of(seed: int) -> tuple[str, int]:
