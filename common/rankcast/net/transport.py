@@ -39,7 +39,7 @@ ZAP_DOMAIN: Final = b"rankcast"
 """A non-empty domain, because otherwise libzmq would accept every key while no authenticator
 runs."""
 CONTROL_ZAP_DOMAIN: Final = b"rankcast-control"
-"""That of a control socket, whose connections are paced for another reason."""
+"""That of a control socket: the authenticator limits its connections on their own."""
 ZAP_DOMAINS: Final = (ZAP_DOMAIN, CONTROL_ZAP_DOMAIN)
 LEAST_LIBZMQ: Final = (4, 3, 5)
 DESCRIPTORS: Final = 32

@@ -35,20 +35,15 @@ class ReferenceThread:
     """Decodes where somebody has joined in the middle of a group, one camera after the other.
 
     It rests for as long as it works: encoders need the processors more.
-
-    Parameters
-    ----------
-    on_end : callable, optional
-        Called in the thread once it ends.
     """
 
-    def __init__(self, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(self) -> None:
         self._wanted: Mailbox[MakesReferences] = Mailbox(newest_wins=True)
         self._stopped = threading.Event()
         self._kept: dict[MakesReferences, float] = {}
         """Cameras that have a decoder, and when each had its latest reference."""
         self.pulse = Pulse("references")
-        self.worker = Worker("rankcast-references", self._run, on_end, task="making references")
+        self.worker = Worker("rankcast-references", self._run, task="making references")
 
     def start(self) -> None:
         """Start the thread."""

@@ -57,9 +57,8 @@ MAX_MUTE_BYTES: Final = 4 * 1024 * 1024
 the routing id of another one (docs/adr/0014)."""
 CONTROL_S: Final = 4
 CONTROL_AT_ONCE: Final = 128
-"""Connections of one key or address to the control channel. A client may claim a routing id, and
-one of a later client by chance: at this pace, and with as many claims as connections are allowed,
-once in 190 days of trying (docs/adr/0014)."""
+"""Connections of one key or address to the control channel. A client that claims the routing id of
+a later one aborts the process; at this pace guessing one takes 190 days (docs/adr/0014)."""
 _NUMBERS: Final = itertools.count()
 
 
@@ -315,12 +314,14 @@ class ConnectionGuard:
         """Forget a connection that has ended, and count what libzmq has to search at its end."""
         connection = self._connections.pop(descriptor)
         watch = connection.watch
+        is_mute = connection.is_mute
+        connection.leave()
         watch.connections -= 1
         # Nobody tells which of them has completed its handshake; those that have not cost nothing.
         if watch.attached <= watch.connections:
             return
         watch.attached -= 1
-        if connection.is_mute:
+        if is_mute:
             watch.mute_bytes += MUTE_BYTES + max(0, connection.unread)
             if watch.mute_bytes > MAX_MUTE_BYTES and watch.on_mute is not None:
                 watch.on_mute()

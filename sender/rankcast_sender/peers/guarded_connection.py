@@ -42,7 +42,8 @@ class GuardedConnection:
         """Shut down; libzmq has not noticed yet."""
         # What is read of a new connection before the guard learns of it counts for it. So does what
         # is left of an older one with its descriptor, but never more than it has sent itself.
-        self._taken = self._first_taken = watch.seen.get(descriptor, 0)
+        self._taken = watch.seen.get(descriptor, 0)
+        self._first_taken = max(self._taken, watch.left_taken.get(descriptor, 0))
         self._looked_s = now_s
         self._received = 0
         self._accounted = 0.0
@@ -84,6 +85,10 @@ class GuardedConnection:
     def is_mute(self) -> bool:
         """Return True if nothing that it may have sent was read so far."""
         return self.watch.taken[self.descriptor] == self._first_taken
+
+    def leave(self) -> None:
+        """Note that it has ended: what was read so far is not of the next with its descriptor."""
+        self.watch.left_taken[self.descriptor] = self.watch.taken[self.descriptor]
 
     @property
     def is_sudden(self) -> bool:

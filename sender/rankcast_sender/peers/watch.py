@@ -72,6 +72,8 @@ class Watch:
     """Bytes taken out of the socket, by descriptor."""
     seen: dict[int, int] = field(default_factory=dict)
     """`taken` as of the latest look of the guard."""
+    left_taken: dict[int, int] = field(default_factory=dict)
+    """`taken` when the latest connection with a descriptor was found to have ended."""
     accepted_s: dict[int, float] = field(default_factory=dict)
     """When the newest connection with a descriptor was accepted."""
     endings: dict[int, Ending] = field(default_factory=dict)

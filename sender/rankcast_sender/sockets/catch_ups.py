@@ -16,9 +16,9 @@ from rankcast_sender.sockets.sending import send_catch_up
 BYTES_S: Final = 1_000_000
 BYTES_AT_ONCE: Final = 8_000_000
 """Catch-ups for one key or address; beyond that its viewers get key frames, together and less often
-the more it asks for. Fifty viewers of 640 x 360 that join one after the other stay below it."""
+the more it asks for."""
 MOST_AT_ONCE: Final = 8
-"""Catch-ups between two looks at the packets of all cameras: each is copied in a millisecond."""
+"""Catch-ups between two looks at the packets of all cameras, which wait meanwhile."""
 
 
 class CatchUps:

@@ -47,6 +47,17 @@ def test_what_was_read_before_the_guard_knew_of_the_connection_is_read() -> None
     assert second.unread == 1000
 
 
+def test_what_was_read_of_the_connection_before_makes_none_heard_that_was_not() -> None:
+    first = Guarded()
+    first.watch.took(7, 100)  # and it ends before the guard has looked
+    assert not first.is_mute
+    first.leave()
+    second = GuardedConnection(first.watch, 7, TcpConnection(PEER, 0), 2.0)
+    assert second.is_mute
+    first.watch.took(7, 100)
+    assert not second.is_mute
+
+
 def test_messages_that_count_for_more_than_they_have_save_nothing_up() -> None:
     guarded = Guarded()
     for _ in range(1000):
