@@ -77,7 +77,7 @@ bench-report: setup  ## write docs/benchmarks.md and the figures of README.md fr
 	$(BIN)/python benchmarks/report.py
 
 bench-extras: setup
-	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[bench,test]'
+	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q 'rankcast[bench,test]'
 
 soak: bench-soak  ## stream for MINUTES=30 through random faults drawn from SEED=0
 
@@ -86,17 +86,17 @@ JOBS ?= 1
 FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS) --seed $(SEED)
 
 fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; findings in out/fuzz
-	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q 'rankcast[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
 fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per decoder; takes hours
-	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q 'rankcast[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model recording
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 test-basler: setup  ## test basler: against Basler's emulator; installs pypylon with pip
 	@$(BIN)/python -c 'import pypylon' 2>/dev/null || \
-	    $(BIN)/python -m pip install -q --no-build-isolation -e '.[basler]' || \
+	    $(BIN)/python -m pip install -q 'rankcast[basler]' || \
 	    { echo "missing: pypylon; it has wheels for Linux and Windows: pip install 'rankcast[basler]'"; exit 1; }
 	$(BIN)/python -m pytest -n 2 --timeout 300 $(BASLER_TESTS)
 
@@ -125,7 +125,7 @@ test-aarch64: setup  ## decode on an emulated aarch64 (apt-get install qemu-user
 CONNECTIONS ?= 500000
 
 fuzz-zmtp: $(STAMP)  ## attack every socket of a sender and a receiver with CONNECTIONS=500000 each
-	$(BIN)/python -c 'import nacl' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
+	$(BIN)/python -c 'import nacl' 2>/dev/null || $(BIN)/python -m pip install -q 'rankcast[fuzz]'
 	$(BIN)/python tests/fuzz/zmtp/run.py --connections $(CONNECTIONS) --seed $(SEED)
 
 clean:  ## remove everything that the targets created
