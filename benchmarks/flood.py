@@ -5,8 +5,9 @@
 A real sender streams to two viewers over loopback, while a separate process attacks both of its
 ports in several ways, one after the other. With keys, this process first has none that is
 authorised, then one of its own: it floods the ports with subscriptions, requests and pings, and
-then stays just below all limits. Without keys, it floods them over one connection and over many, or
-lets connections come and go while others hold many topics. The last five last ten minutes each.
+then stays just below all limits. Without keys, it floods them over one connection after another and
+over many, or lets connections come and go while others hold many topics. The last five last ten
+minutes each.
 Memory is the peak resident size during the attack over the median before it; frames are those that
 the viewers received, as a share of those produced meanwhile. Only what was sent over an established
 connection counts, and an attack that achieved too little proves nothing and fails.
@@ -295,9 +296,9 @@ def main() -> int:
         f"A sender with keys, 640 x 360 at {FPS} fps with {VIEWERS} authorised viewers, attacked on"
         f" both ports for {seconds:.0f} s each way by a process without an authorised key, and for"
         f" {admitted_s:.0f} s by one with a key, which floods (`admitted peer`) or stays below all"
-        f" limits (`polite peer`). Then the same without keys, over one connection (`open peer`)"
-        f" and over {CROWD} to each port (`crowd`), and with connections that come and go while"
-        f" others hold many topics (`leavers`).",
+        f" limits (`polite peer`). Then the same without keys, by one that comes back from another"
+        f" address (`open peer`) and over {CROWD} connections to each port (`crowd`), and with"
+        f" connections that come and go while others hold many topics (`leavers`).",
         rounded(rows(run(seconds, admitted_s))),
         quick=options.quick,
     )

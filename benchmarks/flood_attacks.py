@@ -6,9 +6,11 @@ connections, messages or bytes it got through.
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -29,7 +31,7 @@ MOST_TOPICS: Final = 200
 """Of one connection of the crowd. The attacker's own libzmq takes 45 kB to remember a topic of 900
 bytes: 540 MB for a crowd."""
 CROWD: Final = 60
-"""Connections of a crowd; the sender has 64 of one address."""
+"""Connections of a crowd to each port, each from an address of its own."""
 HOLDERS: Final = 30
 HELD_TOPICS: Final = 8
 """Of each of them: 216 kB together, which is allowed."""
@@ -163,10 +165,17 @@ class Peer:
     keys : CurveClient or None
     subscribes : bool
         For the frames; False for control.
+    source : str, optional
+        Address that it comes from; None is the usual one.
     """
 
     def __init__(
-        self, context: zmq.Context[Any], port: int, keys: CurveClient | None, subscribes: bool
+        self,
+        context: zmq.Context[Any],
+        port: int,
+        keys: CurveClient | None,
+        subscribes: bool,
+        source: str | None = None,
     ) -> None:
         self.sent = 0
         self.socket = context.socket(zmq.SUB if subscribes else zmq.DEALER)
@@ -175,7 +184,7 @@ class Peer:
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
         self._is_up = False
-        self.socket.connect(f"tcp://127.0.0.1:{port}")
+        self.socket.connect(f"tcp://{source + ':0;' if source else ''}127.0.0.1:{port}")
 
     def is_up(self) -> bool:
         """Return True while the connection is established."""
@@ -217,10 +226,23 @@ class Peer:
         self.socket.close(linger=0)
 
 
+def addresses() -> Iterator[str | None]:
+    """Yield loopback addresses without end; other systems than Linux have the usual one alone.
+
+    A sender without keys makes an address wait whose connections it has cut, or that connects too
+    often: an attacker that has many goes on.
+    """
+    for number in itertools.count(1):
+        low, high = number % 250 + 1, number // 250 % 250
+        yield f"127.9.{high}.{low}" if sys.platform == "linux" else None
+
+
 PING: Final = pack_request(Request(1, "ping", "", {"t0": 1}))
 
 
-def flood_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
+def flood_peer(
+    ports: list[int], seconds: float, keys: CurveClient | None, sources: Iterator[str | None]
+) -> int:
     """Flood both ports as fast as pyzmq can, in turn with subscriptions, requests and pings."""
     request = bytes(MAX_REQUEST_BYTES - 100)  # encrypted, still below the limit
     done, turn, until = 0, 0, time.monotonic() + seconds
@@ -228,7 +250,7 @@ def flood_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> in
         while time.monotonic() < until:
             turn += 1
             subscribes, message = turn % 3 == 0, (PING, request)[turn % 2]
-            peer = Peer(context, ports[0 if subscribes else 1], keys, subscribes)
+            peer = Peer(context, ports[0 if subscribes else 1], keys, subscribes, next(sources))
             renews = min(until, time.monotonic() + RENEW_S)
             while time.monotonic() < renews:
                 if not peer.is_up():
@@ -244,12 +266,12 @@ def flood_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> in
 
 def admitted_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
     """Flood with a key, which is refused after each burst, for longer each time."""
-    return flood_peer(ports, seconds, keys)
+    return flood_peer(ports, seconds, keys, itertools.repeat(None))
 
 
 def open_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
-    """Flood a sender without keys, coming back at once whenever a connection is closed."""
-    return flood_peer(ports, seconds, keys)
+    """Flood a sender without keys, coming back at once from another address."""
+    return flood_peer(ports, seconds, keys, addresses())
 
 
 def polite_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
@@ -279,9 +301,10 @@ def polite_peer(ports: list[int], seconds: float, keys: CurveClient | None) -> i
 
 def crowd(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
     """Hold many connections to each port, each of which piles up what is below its allowance."""
+    sources = addresses()
     with zmq.Context() as context:
-        joins = [Peer(context, ports[0], keys, True) for _ in range(CROWD)]
-        asks = [Peer(context, ports[1], keys, False) for _ in range(CROWD)]
+        joins = [Peer(context, ports[0], keys, True, next(sources)) for _ in range(CROWD)]
+        asks = [Peer(context, ports[1], keys, False, next(sources)) for _ in range(CROWD)]
         until, done = time.monotonic() + seconds, 0
         while time.monotonic() < until:
             for place, (join, ask) in enumerate(zip(joins, asks, strict=True)):
@@ -291,7 +314,7 @@ def crowd(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
                     # A subscriber keeps all its topics: this one would fill the machine itself.
                     done += join.sent
                     join.close()
-                    joins[place] = Peer(context, ports[0], keys, True)
+                    joins[place] = Peer(context, ports[0], keys, True, next(sources))
                 ask.ask(PING)
         done += sum(peer.sent for peer in joins + asks)
         for peer in joins + asks:
