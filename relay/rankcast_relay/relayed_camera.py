@@ -345,6 +345,10 @@ class RelayedCamera:
             return False
         return self._ask_keyframe(seen_sequence, viewer)
 
+    def topic_of(self, token: bytes) -> bytes:
+        """Return the individual topic of the viewer with this token; empty if there is none."""
+        return self.channel.topic_of(token)
+
     def catch_up(self, token: bytes) -> bool:
         """Send the viewer with this token what it lacks; False if it has to have a key frame."""
         return self.joins is not None and self.joins.catch_up(token)

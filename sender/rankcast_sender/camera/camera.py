@@ -341,6 +341,10 @@ class Camera:
             lambda: self.keyframes.suits_joins(time.monotonic()),
         )
 
+    def topic_of(self, token: bytes) -> bytes:
+        """Return the individual topic of the viewer with this token; empty if there is none."""
+        return self.channel.topic_of(token)
+
     def catch_up(self, token: bytes) -> bool:
         """Return True if the viewer with this token gets what it lacks without a key frame.
 

@@ -26,8 +26,10 @@ JOIN_PAUSE_S: Final = 10.0
 """So many requested key frames, and one more each time that this has passed, may be for viewers
 that join and could have a catch-up instead, which takes longer to make: one in 300 frames of 30 a
 second leaves the age of 99 % of them as it is."""
-PEER_PAUSE_S: Final = 10.0
-"""Viewers that cannot be told apart can be many: they wait no longer than this for each other."""
+PEER_PAUSES: Final = (GUARANTEED_S, 10.0, 5.0)
+"""First and longest pause in seconds, and growth, of viewers that cannot be told apart. They can be
+many, and none waits longer for the others; one in bad faith soon gets one key frame in 300 frames.
+"""
 MAX_VIEWERS: Final = 1000
 """Viewers whose requests are remembered; beyond, the one that was silent longest is forgotten."""
 
@@ -168,7 +170,7 @@ class KeyframeBudget:
         if backoff is None:
             if len(self._viewers) >= MAX_VIEWERS:
                 self._viewers.popitem(last=False)
-            pauses_s = (GUARANTEED_S, PEER_PAUSE_S) if viewer.startswith(PEER) else ()
-            backoff = self._viewers[viewer] = ViewerBackoff(*pauses_s)
+            pauses = PEER_PAUSES if viewer.startswith(PEER) else ()
+            backoff = self._viewers[viewer] = ViewerBackoff(*pauses)
         self._viewers.move_to_end(viewer)
         return backoff

@@ -131,6 +131,8 @@ class ControlThread:
         self._identify = identify
         self._guard = guard
         self._ban = ban
+        # Without keys a peer may claim any user id: its address counts instead.
+        self._who = address_of if ban is None else user_of
         self._port = split_endpoint(endpoint)[1]
         self._flood = FloodLimit(self._port, max_messages_s, ban, self.rebind)
         self._budgets = {op: RateLimit[bytes](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()}
@@ -263,7 +265,7 @@ class ControlThread:
             op = request.op if request.op in BUDGETS_S else "other requests"
             self.dropped.add(routing_id, address_of(last), op)
             return True
-        client = self._identify(routing_id, user_of(last))
+        client = replace(self._identify(routing_id, user_of(last)), peer=self._who(last))
         if len(self._pending) >= MAX_PENDING and request.op in PASSED_ON:
             error = f"{MAX_PENDING} requests are pending already: try again later"
             self._send(router, routing_id, Reply(request.id, False, error))

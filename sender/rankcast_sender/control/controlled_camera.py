@@ -50,6 +50,9 @@ class WatchedCamera(Protocol):
     ) -> bool:
         """Request a key frame for a viewer; False if a newer one was published a moment ago."""
 
+    def topic_of(self, token: bytes) -> bytes:
+        """Return the individual topic of the viewer with this token; empty if there is none."""
+
     def catch_up(self, token: bytes) -> bool:
         """Return whether the viewer with this token gets what it lacks without a key frame."""
 

@@ -32,6 +32,7 @@ from rankcast_sender.control.settings_changes import (
     SettingsChanges,
     SettingsRequest,
 )
+from rankcast_sender.joins import PEER
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class Client:
     """Name of its authorised key; empty if the sender has no keys."""
     cameras: frozenset[str] | None = None
     """Cameras that it may see; None is every camera."""
+    peer: str = ""
+    """Its key or, without keys, its address; empty if neither is known."""
 
     def __str__(self) -> str:
         return f"{self.key} ({self.role})" if self.key else "a client (no keys)"
@@ -367,9 +370,18 @@ def _keyframe(request: Request, camera: WatchedCamera, client: Client) -> Mappin
         raise _RefusedError(f"token is {token!r:.60}, want {TOKEN_BYTES} bytes")
     if token and camera.catch_up(token):
         return {"coming": True, "sequence": camera.key_sequence}
-    # A client may claim any id, but not to be somebody that a sender knows otherwise.
-    coming = camera.request_keyframe(stream, sequence, b"client/" + client.id)
+    coming = camera.request_keyframe(stream, sequence, _viewer_behind(client, token, camera))
     return {"coming": coming, "sequence": camera.key_sequence}
+
+
+def _viewer_behind(client: Client, token: bytes, camera: WatchedCamera) -> bytes:
+    """Return the identity of the viewer that requests a key frame.
+
+    It is the one that has joined with the same token. All others of a key or address are one, or a
+    client that connects again for each request would be a new viewer every time.
+    """
+    topic = camera.topic_of(token) if token else b""
+    return topic or (PEER + client.peer.encode() if client.peer else b"client/" + client.id)
 
 
 def _report(request: Request, camera: WatchedCamera, client: Client) -> Mapping[str, Any]:

@@ -96,6 +96,9 @@ class Channel:
     """Sends catch-ups to viewers that join; None: they wait for a key frame."""
     clocks_ns: Callable[[], tuple[int, int]] = lambda: (boot_ns(), time.time_ns())
     """Returns the clock since boot and the UTC clock that a status states."""
+    topic_of: Callable[[bytes], bytes] = lambda _: b""
+    """Returns the individual topic of the viewer with a token; empty if there is none. Any thread
+    may call it."""
     gate: CreditGate | None = None
     """Holds packets back for viewers that keep every frame; None in real time."""
     sent: int = 0

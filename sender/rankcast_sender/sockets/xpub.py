@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import zmq
@@ -100,7 +101,6 @@ class XpubThread:
         self._endpoint = endpoint
         self._guard = guard
         self._port = split_endpoint(endpoint)[1]
-        self._max_messages_s = max_messages_s
         self._ban = ban
         self.rights: Rights | None = None
         """Which streams each viewer may see; None: all of them. Set it before `start`, or before a
@@ -125,6 +125,7 @@ class XpubThread:
         self._hurried = False
         self._viewers_changed = threading.Condition()
         self._gone = threading.Event()
+        self._subscriptions = Subscriptions((), self._port, max_messages_s, ban, self.rebind)
         self._thread = SocketThread("publish", self._run, self._ended)
 
     def add(self, channel: Channel) -> None:
@@ -133,12 +134,17 @@ class XpubThread:
         Nothing of a substream is published before the socket withholds it from other viewers.
         """
         channel.withheld = channel.is_substream
+        channel.topic_of = partial(self._topic_of, channel.name)
         if self._lossless:
             patience_s = self._options.unacknowledged_ms / 1000
             channel.gate = CreditGate(channel.name, patience_s, self._thread.wake)
         self._channels.append(channel)
         self._added.append(channel)
         self._thread.wake()
+
+    def _topic_of(self, camera: str, token: bytes) -> bytes:
+        """Return an individual topic of the viewer with this token, from any thread."""
+        return next(iter(self._subscriptions.audience.individual_topics(camera, token)), b"")
 
     def catch_up(self, channel: Channel, token: bytes) -> None:
         """Send the viewer with this token a catch-up of `channel`, from any thread."""
@@ -256,9 +262,6 @@ class XpubThread:
             self._viewers_changed.notify_all()
 
     def _run(self) -> None:
-        self._subscriptions = Subscriptions(
-            (), self._port, self._max_messages_s, self._ban, self.rebind
-        )
         try:
             bind_timeout_s = 0.0
             while not self._run_socket(bind_timeout_s):

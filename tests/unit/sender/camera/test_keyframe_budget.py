@@ -13,7 +13,7 @@ from rankcast_sender.camera.keyframe_budget import (
     GUARANTEED_S,
     JOINS_AT_ONCE,
     MAX_VIEWERS,
-    PEER_PAUSE_S,
+    PEER_PAUSES,
     SHARE,
     SPACING_S,
 )
@@ -300,4 +300,5 @@ def test_viewers_that_cannot_be_told_apart_wait_ten_seconds_for_each_other_at_mo
         pauses_s.append(due_s - now_s)
         now_s = due_s
         backoff.met(number, now_s)
-    assert max(pauses_s) == PEER_PAUSE_S
+    assert pauses_s[:3] == [0.0, PEER_PAUSES[0], PEER_PAUSES[1]]
+    assert max(pauses_s) == PEER_PAUSES[1]

@@ -13,7 +13,7 @@ from rankcast.decoder import Decoder
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError, TransportError
 from rankcast.frame import Frame
 from rankcast.net import ControlClient, control_endpoint
-from rankcast.wire import Request, pack_request
+from rankcast.wire import TOKEN_BYTES, Request, pack_request, viewer_topic
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
 from rankcast_sender.control import Client
@@ -178,6 +178,34 @@ def test_both_sockets_bind_anew_and_viewers_and_clients_come_back(
         publisher.close()
         watcher.join()
     assert got == sorted(set(got))
+
+
+def test_the_token_of_a_request_tells_which_viewer_it_is_of_while_that_watches(
+    address: str, publisher: Publisher, client: ControlClient
+) -> None:
+    token, topic = b"t" * TOKEN_BYTES, viewer_topic(b"t" * TOKEN_BYTES, "cam")
+    asked: list[bytes] = []
+    request = publisher.camera.request_keyframe
+
+    def noted(stream_id: bytes, seen_sequence: int | None, viewer: bytes) -> bool:
+        asked.append(viewer)
+        return request(stream_id, seen_sequence, viewer)
+
+    publisher.camera.request_keyframe = noted  # type: ignore[method-assign, assignment]
+    with zmq.Context() as context, context.socket(zmq.SUB) as sub:
+        sub.setsockopt(zmq.LINGER, 0)
+        for each in (b"cam/frames\0", topic):
+            sub.setsockopt(zmq.SUBSCRIBE, each)
+        sub.connect(address)
+        assert publisher.wait_viewers(1, WAIT_S)
+        assert client.call("keyframe", args={"token": token}, timeout_s=WAIT_S).ok
+        assert client.call("keyframe", args={"token": bytes(TOKEN_BYTES)}, timeout_s=WAIT_S).ok
+        sub.setsockopt(zmq.UNSUBSCRIBE, topic)
+        deadline = time.monotonic() + WAIT_S
+        while publisher.camera.topic_of(token) and time.monotonic() < deadline:
+            publisher.send(picture(1))
+    assert client.call("keyframe", args={"token": token}, timeout_s=WAIT_S).ok
+    assert asked == [topic, b"peer/127.0.0.1", b"peer/127.0.0.1"]
 
 
 def test_a_requested_key_frame_comes_and_the_settings_count_from_the_next_frame(

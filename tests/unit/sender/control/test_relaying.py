@@ -18,6 +18,7 @@ class Watched:
     def __init__(self, *, helps: bool = True) -> None:
         self.helps = helps
         self.asked: list[object] = []
+        self.viewers: set[bytes] = set()
 
     def status(self) -> Status:
         return Status()
@@ -25,6 +26,9 @@ class Watched:
     def request_keyframe(self, *asked: object) -> bool:
         self.asked.append(asked)
         return True
+
+    def topic_of(self, token: bytes) -> bytes:
+        return b"/viewer/far/" + token.hex().encode() + b"\0" if token in self.viewers else b""
 
     def catch_up(self, token: bytes) -> bool:
         self.asked.append(token)
@@ -93,6 +97,20 @@ def test_a_token_gets_a_catch_up_where_that_helps_and_else_a_key_frame(helps: bo
     }  # fmt: skip
     assert camera.asked == ([token] if helps else [token, (b"", 7, b"client/a")])
     assert "want 16 bytes" in told(handler, "keyframe", ANNA, token=b"short").error
+
+
+def test_who_requests_key_frames_without_having_joined_is_one_viewer_with_its_key_or_address() -> (
+    None
+):
+    camera, token, other = Watched(helps=False), b"t" * TOKEN_BYTES, b"o" * TOKEN_BYTES
+    camera.viewers.add(token)
+    handler, _ = relay_of(camera)
+    for number, asked_token in enumerate((token, other, b"")):
+        client = Client(b"%d" % number, "viewer", peer="10.0.0.7")
+        args = {"token": asked_token} if asked_token else {}
+        assert told(handler, "keyframe", client, **args).ok
+    viewers = [asked[2] for asked in camera.asked if isinstance(asked, tuple)]
+    assert viewers == [camera.topic_of(token), b"peer/10.0.0.7", b"peer/10.0.0.7"]
 
 
 def test_a_relay_without_cameras_says_so() -> None:
