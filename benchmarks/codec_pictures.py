@@ -25,6 +25,9 @@ Clips: TypeAlias = dict[str, list[Pixels]]
 # tifffile warns about tags written by microscopes, although the pixels are valid.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
+SCENE_NOISE: Final = 2.0
+"""Standard deviation of the noise of a scene, in grey levels."""
+
 
 def conveyor(count: int, every: int = 1, **options: Any) -> list[Pixels]:
     """Frames of ``synthetic:conveyor`` with `options`, each `every`-th one."""
@@ -210,11 +213,19 @@ def scaled(frames: Sequence[Pixels], width: int, height: int) -> list[Pixels]:
     ]
 
 
+def _with_noise(picture: Pixels, seed: int) -> Pixels:
+    noise = np.random.default_rng(seed).normal(0, SCENE_NOISE, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
 def scene(name: str, data: Path | None, count: int, width: int, height: int) -> list[Pixels]:
-    """Frames of a speed measurement: ``static``, ``moving``, ``noisy`` or ``sensor``."""
+    """Frames of a speed measurement: one of the scenes that its record describes."""
+    if name == "standing":
+        (picture,) = conveyor(1, width=width, height=height, channels="grey", noise=0.0)
+        return [_with_noise(picture, seed) for seed in range(count)]
     if name in ("noisy", "sensor"):
         channels = "grey" if name == "sensor" else "colour"
-        return conveyor(count, width=width, height=height, channels=channels, noise=2.0)
+        return conveyor(count, width=width, height=height, channels=channels, noise=SCENE_NOISE)
     clips = _files(data, "video/*720p.mp4", "video/*.mp4")
     moving = (
         scaled(read_clip(clips[0], count), width, height)
