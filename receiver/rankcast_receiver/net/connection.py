@@ -403,7 +403,7 @@ class Connection:
                 continue
             if stream.needs_keyframe and not stream.ended:
                 helps = stream.waiting_for_keyframe
-                control.ask_keyframe(name_of(name), stream, self.token if helps else b"")
+                control.ask_keyframe(name_of(name), stream, self.token, catch_up=helps)
         if control.report_due():
             late_s = self._path.take_late_s()
             for name, stream in streams.items():
@@ -416,7 +416,7 @@ class Connection:
                 self._streams.note_cameras(control.cameras)
         for name, choice in self._streams.choices.items():
             if following := choice.keyframe_due(boot_s()):
-                control.ask_first_keyframe(stream_name(name, following))
+                control.ask_first_keyframe(stream_name(name, following), self.token)
         if self._link.state is LinkState.UP:
             open_cameras = [name for name, stream in streams.items() if not stream.ended]
             names = dict.fromkeys((*self._streams.cameras, *open_cameras))

@@ -171,10 +171,13 @@ class SenderRequests:
         self._keyframes.clear()
         self.cameras = None
 
-    def ask_keyframe(self, camera: str, stream: CameraStream, token: bytes = b"") -> None:
+    def ask_keyframe(
+        self, camera: str, stream: CameraStream, token: bytes = b"", *, catch_up: bool = False
+    ) -> None:
         """Request a key frame of `camera`, at most five times a second.
 
-        The viewer with this token may get a catch-up instead.
+        The token tells the sender which viewer it is for; with `catch_up` that may get a catch-up
+        instead.
 
         A receiver that is too slow asks at most every two seconds. One that refuses the stream
         waits 2, 4, 8 ... 60 s between requests, until it has decoded a picture.
@@ -193,13 +196,15 @@ class SenderRequests:
             args["sequence"] = stream.newest_sequence
         if token:
             args["token"] = token
+        if catch_up:
+            args["catch_up"] = True
         if self._ask("keyframe", camera, args):
             self._keyframes[camera] = _KeyframeRequest(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
 
-    def ask_first_keyframe(self, stream: str) -> None:
+    def ask_first_keyframe(self, stream: str, token: bytes = b"") -> None:
         """Request a key frame of a stream of which none has arrived yet."""
-        self._ask("keyframe", stream, {})
+        self._ask("keyframe", stream, {"token": token} if token else {})
 
     def ask_cameras(self) -> None:
         """Request the sender's list of cameras at intervals; the reply updates `cameras`."""

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from typing import Final
 
+from rankcast_sender.camera.peer_allowance import PeerAllowance
 from rankcast_sender.camera.recent_bytes import WINDOW_S, RecentBytes
 from rankcast_sender.camera.viewer_backoff import ViewerBackoff
 from rankcast_sender.joins import PEER
@@ -26,10 +27,6 @@ JOIN_PAUSE_S: Final = 10.0
 """So many requested key frames, and one more each time that this has passed, may be for viewers
 that join and could have a catch-up instead, which takes longer to make: one in 300 frames of 30 a
 second leaves the age of 99 % of them as it is."""
-PEER_PAUSES: Final = (GUARANTEED_S, 10.0, 5.0)
-"""First and longest pause in seconds, and growth, of viewers that cannot be told apart. They can be
-many, and none waits longer for the others; one in bad faith soon gets one key frame in 300 frames.
-"""
 MAX_VIEWERS: Final = 1000
 """Viewers whose requests are remembered; beyond, the one that was silent longest is forgotten."""
 
@@ -43,7 +40,7 @@ class KeyframeBudget:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._viewers: OrderedDict[bytes, ViewerBackoff] = OrderedDict()
+        self._viewers: OrderedDict[bytes, ViewerBackoff | PeerAllowance] = OrderedDict()
         """In the order of their last requests."""
         self._due_s = math.inf
         """When the first of the open requests may be met, as far as its viewer is concerned."""
@@ -165,12 +162,12 @@ class KeyframeBudget:
             if requested:
                 self._last_requested_s = now_s
 
-    def _backoff_of(self, viewer: bytes) -> ViewerBackoff:
+    def _backoff_of(self, viewer: bytes) -> ViewerBackoff | PeerAllowance:
         backoff = self._viewers.get(viewer)
         if backoff is None:
             if len(self._viewers) >= MAX_VIEWERS:
                 self._viewers.popitem(last=False)
-            pauses = PEER_PAUSES if viewer.startswith(PEER) else ()
-            backoff = self._viewers[viewer] = ViewerBackoff(*pauses)
+            backoff = PeerAllowance() if viewer.startswith(PEER) else ViewerBackoff()
+            self._viewers[viewer] = backoff
         self._viewers.move_to_end(viewer)
         return backoff

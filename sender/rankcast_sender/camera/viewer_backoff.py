@@ -7,8 +7,7 @@ from typing import Final
 
 FIRST_PAUSE_S: Final = 0.2
 MAX_PAUSE_S: Final = 60.0
-"""A link that carries no key frame will not carry the next one either: pauses grow up to this."""
-GROWTH: Final = 2.0
+"""A link that carries no key frame will not carry the next one either: pauses double up to this."""
 QUIET_S: Final = 2.0
 """A viewer that does not say what arrived, and requests nothing for this long after its key frame
 or for its own pause if that is longer, is taken to have it."""
@@ -21,11 +20,6 @@ class ViewerBackoff:
     Times are monotonic seconds, given by the caller.
     """
 
-    first_s: float = FIRST_PAUSE_S
-    most_s: float = MAX_PAUSE_S
-    """Shortest and longest pause."""
-    growth: float = GROWTH
-    """Ratio of a pause to the one before."""
     waiting_from_s: float | None = None
     """When its open request may be met; None without one."""
     _pause_s: float = 0.0
@@ -49,7 +43,7 @@ class ViewerBackoff:
                 self._met_sequence, self._pause_s, self.waiting_from_s = None, 0.0, None
             elif not self._missed:
                 self._missed = True
-                self._pause_s = min(self.most_s, max(self.first_s, self.growth * self._pause_s))
+                self._pause_s = min(MAX_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
         if self.waiting_from_s is None:
             due_s = now_s if self._met_sequence is None else self._met_s + self._pause_s
             self.waiting_from_s = max(now_s, due_s)

@@ -65,6 +65,8 @@ PENDING_TIMEOUT_S: Final = 3.0
 """A camera waiting for its trigger may never apply a change; after this long the client gets an
 error."""
 MAX_PENDING: Final = 64
+UNHEARD_REBIND_S: Final = 30.0
+"""Shortest time between two of these: one peer can cause them, and all clients connect again."""
 LEAST_JOIN_S: Final = 0.1
 """What is left for the thread itself if those of the handler have used up the time."""
 
@@ -148,6 +150,7 @@ class ControlThread:
         self._lost_log = LogLimiter(LOST_LOG_S)
         self._refusals_log = LogLimiter()
         self._rebind_requested = False
+        self._next_unheard_s = 0.0
         self._pending: dict[int, _Pending] = {}
         self._tickets = 0
         self._finished: deque[tuple[int, Reply]] = deque(maxlen=2 * MAX_PENDING)
@@ -289,10 +292,15 @@ class ControlThread:
 
     def _free_unheard(self) -> None:
         """Bind again, to free what libzmq keeps of connections that nothing was read of."""
-        if not self._rebind_requested:
-            log.warning("all control connections are closed: many ended unheard, and libzmq keeps "
-                        "those that claimed the routing id of another one")  # fmt: skip
-            self.rebind()
+        now_s = time.monotonic()
+        if self._rebind_requested or now_s < self._next_unheard_s:
+            return
+        self._next_unheard_s = now_s + UNHEARD_REBIND_S
+        log.warning("all control connections are closed: many ended unheard, and libzmq keeps "
+                    "those that claimed the routing id of another one")  # fmt: skip
+        # All come back at once, however many have the same key or address.
+        self._guard.readmit()
+        self.rebind()
 
     def _send_finished(self, router: zmq.Socket[bytes]) -> None:
         while self._finished:

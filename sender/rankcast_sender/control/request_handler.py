@@ -358,17 +358,19 @@ def _check_sees_all(client: Client) -> None:
 
 def _keyframe(request: Request, camera: WatchedCamera, client: Client) -> Mapping[str, Any]:
     stream, sequence = request.args.get("stream", b""), _uint(request.args, "sequence")
-    token = request.args.get("token", b"")
-    if set(request.args) - {"stream", "sequence", "token"} or not isinstance(stream, bytes):
+    token, catch_up = request.args.get("token", b""), request.args.get("catch_up", False)
+    if set(request.args) - {"stream", "sequence", "token", "catch_up"}:
+        raise _RefusedError("keyframe takes only stream, sequence, token and catch_up")
+    if not isinstance(stream, bytes) or not isinstance(catch_up, bool):
         raise _RefusedError(
-            f"keyframe takes only stream, {STREAM_ID_BYTES} bytes, sequence, an integer, and "
-            f"token, {TOKEN_BYTES} bytes"
+            f"stream is {stream!r:.40}, want {STREAM_ID_BYTES} bytes; catch_up is {catch_up!r:.40},"
+            " want true or false"
         )
     if len(stream) not in (0, STREAM_ID_BYTES):
         raise _RefusedError(f"got a stream id of {len(stream)} bytes, want {STREAM_ID_BYTES}")
     if not isinstance(token, bytes) or len(token) not in (0, TOKEN_BYTES):
         raise _RefusedError(f"token is {token!r:.60}, want {TOKEN_BYTES} bytes")
-    if token and camera.catch_up(token):
+    if token and catch_up and camera.catch_up(token):
         return {"coming": True, "sequence": camera.key_sequence}
     coming = camera.request_keyframe(stream, sequence, _viewer_behind(client, token, camera))
     return {"coming": coming, "sequence": camera.key_sequence}

@@ -194,6 +194,7 @@ class ConnectionGuard:
         finally:
             # Those that end with their socket are searched for in another thread of libzmq.
             watch.topics_bytes = None
+            watch.on_mute = None  # what it still counts is freed with the socket
             monitored.end()
 
     # The methods below run in the thread.

@@ -13,10 +13,10 @@ from rankcast_sender.camera.keyframe_budget import (
     GUARANTEED_S,
     JOINS_AT_ONCE,
     MAX_VIEWERS,
-    PEER_PAUSES,
     SHARE,
     SPACING_S,
 )
+from rankcast_sender.camera.peer_allowance import AT_ONCE, PAUSE_S
 from rankcast_sender.camera.recent_bytes import BIN_S, WINDOW_S
 from rankcast_sender.joins import PEER
 
@@ -292,13 +292,28 @@ def test_a_key_frame_that_somebody_else_has_to_wait_for_is_not_coming() -> None:
     assert not budget.suits_joins(now_s + 3)
 
 
-def test_viewers_that_cannot_be_told_apart_wait_ten_seconds_for_each_other_at_most() -> None:
+@pytest.mark.parametrize("claims", [True, False])
+def test_viewers_that_cannot_be_told_apart_get_three_key_frames_at_once_and_one_in_ten_seconds(
+    claims: bool,
+) -> None:
     backoff, pauses_s = KeyframeBudget()._backoff_of(PEER + b"10.0.0.7"), []
     now_s = 0.0
     for number in range(20):
-        due_s = backoff.ask(now_s, None)
+        due_s = backoff.ask(now_s, number if claims else None)
         pauses_s.append(due_s - now_s)
         now_s = due_s
         backoff.met(number, now_s)
-    assert pauses_s[:3] == [0.0, PEER_PAUSES[0], PEER_PAUSES[1]]
-    assert max(pauses_s) == PEER_PAUSES[1]
+    assert pauses_s[:AT_ONCE] == [0.0] * AT_ONCE
+    assert pauses_s[AT_ONCE:] == pytest.approx([PAUSE_S] * (20 - AT_ONCE))
+
+
+def test_three_that_join_one_after_the_other_wait_no_longer_than_the_first_of_a_crowd() -> None:
+    budget, waited_s = KeyframeBudget(), []
+    for joined_s in (100.0, 101.0, 103.5):
+        budget.ask(joined_s, viewer=PEER + b"10.0.0.7")
+        now_s = joined_s
+        while not budget.due(now_s):
+            now_s += 0.01
+        key(budget, now_s)
+        waited_s.append(now_s - joined_s)
+    assert max(waited_s) <= GUARANTEED_S + SPACING_S

@@ -128,6 +128,26 @@ def test_a_change_that_the_camera_never_comes_to_is_answered_all_the_same(
         client.call("set", args={"gain": 2}, timeout_s=WAIT_S)
 
 
+def test_what_ended_unheard_closes_all_connections_at_most_every_half_minute(
+    publisher: Publisher, client: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = publisher._outlet._control
+    assert control is not None
+    asked: list[str] = []
+    monkeypatch.setattr(control._guard, "readmit", lambda: asked.append("readmit"))
+    monkeypatch.setattr(control, "rebind", lambda: asked.append("rebind"))
+    for _ in range(3):
+        control._free_unheard()
+    assert asked == ["readmit", "rebind"]
+    monkeypatch.undo()
+    control._next_unheard_s = 0.0
+    control._free_unheard()
+    deadline = time.monotonic() + WAIT_S
+    while control._rebind_requested and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert client.call("ping", args={"t0": 1}, timeout_s=WAIT_S).ok, "it comes back"
+
+
 def test_a_role_counts_for_each_request(publisher: Publisher, client: ControlClient) -> None:
     control = publisher._outlet._control
     assert control is not None
@@ -187,8 +207,11 @@ def test_the_token_of_a_request_tells_which_viewer_it_is_of_while_that_watches(
     asked: list[bytes] = []
     request = publisher.camera.request_keyframe
 
-    def noted(stream_id: bytes, seen_sequence: int | None, viewer: bytes) -> bool:
-        asked.append(viewer)
+    def noted(
+        stream_id: bytes = b"", seen_sequence: int | None = None, viewer: bytes = b""
+    ) -> bool:
+        if threading.current_thread().name == "rankcast-control":  # else it is for joining
+            asked.append(viewer)
         return request(stream_id, seen_sequence, viewer)
 
     publisher.camera.request_keyframe = noted  # type: ignore[method-assign, assignment]

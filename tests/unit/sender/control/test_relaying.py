@@ -92,11 +92,15 @@ def test_a_relay_answers_a_ping_with_the_clock_of_the_camera_and_a_status_with_i
 def test_a_token_gets_a_catch_up_where_that_helps_and_else_a_key_frame(helps: bool) -> None:
     camera, token = Watched(helps=helps), b"t" * TOKEN_BYTES
     handler, _ = relay_of(camera)
-    assert told(handler, "keyframe", ANNA, token=token, sequence=7).result == {
+    assert told(handler, "keyframe", ANNA, token=token, catch_up=True, sequence=7).result == {
         "coming": True, "sequence": 3,
     }  # fmt: skip
     assert camera.asked == ([token] if helps else [token, (b"", 7, b"client/a")])
     assert "want 16 bytes" in told(handler, "keyframe", ANNA, token=b"short").error
+    assert "want true or false" in told(handler, "keyframe", ANNA, catch_up=1).error
+    camera.asked.clear()
+    assert told(handler, "keyframe", ANNA, token=token).ok
+    assert camera.asked == [(b"", None, b"client/a")], "only a key frame helps who says no more"
 
 
 def test_who_requests_key_frames_without_having_joined_is_one_viewer_with_its_key_or_address() -> (

@@ -292,9 +292,11 @@ def test_connections_that_end_with_their_socket_cost_nothing(
     with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests") as watch:
         router.bind(f"tcp://127.0.0.1:{port}")
         watch.topics_bytes = lambda: 1000
+        watch.on_mute = lambda: None
         with peers(port, 3):
             wait_for(lambda: watch.attached == 3)
     assert watch.topics_bytes is None
+    assert watch.on_mute is None
 
 
 @contextmanager
