@@ -11,6 +11,7 @@ grew by more than 100 MB, or if too few connections were admitted or came as far
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import signal
@@ -137,8 +138,10 @@ def attack(target: Target, port: int, first_seed: int, count: int) -> Tally:
                     link, _ = listener.accept()
                 else:
                     link = connected(port, address_of(seed))
-            except OSError:
+            except (ConnectionRefusedError, TimeoutError):
                 break
+            except OSError:  # no more than this one: another one follows in its place
+                continue
             with link:
                 outcome = strike(link, plan, target.keys, serving=target.serving)
             meant = plan.depth is Depth.TRAFFIC
@@ -329,14 +332,17 @@ def blocks(
     last_words: Callable[[], str],
 ) -> Iterator[tuple[Tally, str]]:
     """Make the connections in blocks; yield the counts of each round and why to stop."""
-    lanes = target.ports if target.serving else target.ports * 4
-    for first in range(0, connections, BLOCK * len(lanes)):
-        share = min(BLOCK, -(-(connections - first) // len(lanes)))
+    lanes, made = target.ports if target.serving else target.ports * 4, 0
+    for first in itertools.count(0, BLOCK * len(lanes)):
+        if made >= connections:
+            return
+        share = min(BLOCK, -(-(connections - made) // len(lanes)))
         running = [
             pool.submit(attack, target, port, seed + first + lane * BLOCK, share)
             for lane, port in enumerate(lanes)
         ]
         tally = sum((future.result() for future in running), Tally())
+        made += tally.made
         code = peak.process.poll()
         if code is not None:
             seeds = f"{seed + first} to {seed + first + len(lanes) * BLOCK}"
