@@ -28,6 +28,7 @@ from rankcast.rate_distortion import (
     Curve,
     Point,
     Quality,
+    by_all_psnr,
     by_moving_psnr,
     by_moving_ssim,
     by_ms_ssim,
@@ -48,7 +49,7 @@ STREAM_PEERS: Final = (
     "mjpeg", "h264-ultrafast", "h264", "h264-psnr", "h264-medium", "av1", "av1-aom",
 )  # fmt: skip
 QUALITIES: Final[Mapping[str, Quality]] = {
-    "psnr": by_psnr, "ssim": by_ssim, "ms_ssim": by_ms_ssim,
+    "psnr": by_psnr, "all_psnr": by_all_psnr, "ssim": by_ssim, "ms_ssim": by_ms_ssim,
     "moving_psnr": by_moving_psnr, "moving_ssim": by_moving_ssim,
 }  # fmt: skip
 _CRF: Final = (45, 41, 37, 33, 29, 26, 23, 20, 17, 14, 11, 8, 5, 2)

@@ -213,7 +213,7 @@ def scaled(frames: Sequence[Pixels], width: int, height: int) -> list[Pixels]:
     ]
 
 
-def _with_noise(picture: Pixels, seed: int) -> Pixels:
+def _noisy_view(picture: Pixels, seed: int) -> Pixels:
     noise = np.random.default_rng(seed).normal(0, SCENE_NOISE, picture.shape)
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
@@ -222,7 +222,7 @@ def scene(name: str, data: Path | None, count: int, width: int, height: int) -> 
     """Frames of a speed measurement: one of the scenes that its record describes."""
     if name == "standing":
         (picture,) = conveyor(1, width=width, height=height, channels="grey", noise=0.0)
-        return [_with_noise(picture, seed) for seed in range(count)]
+        return [_noisy_view(picture, seed) for seed in range(count)]
     if name in ("noisy", "sensor"):
         channels = "grey" if name == "sensor" else "colour"
         return conveyor(count, width=width, height=height, channels=channels, noise=SCENE_NOISE)

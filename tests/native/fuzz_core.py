@@ -24,12 +24,14 @@ REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from build_core import CORE, units  # noqa: E402
+from make_seeds import PARTS  # noqa: E402 - it stands beside this file
 
 OUT = REPOSITORY / "out" / "fuzz-core"
 TARGETS = tuple(sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c")))
 FLAGS = (
     "-std=gnu11", "-O1", "-gline-tables-only", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror",
     "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all",
+    *(f"-DRK_{count}_PARTS={pixels}" for count, pixels in PARTS.items()),
 )  # fmt: skip
 """Without the core's -fno-strict-overflow: sums that wrap unintended are to be found."""
 COMPILER = shlex.split(os.environ.get("RANKCAST_FUZZ_CC", "clang"))

@@ -10,19 +10,23 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
 import rankcast
+from rankcast.codec import bands
 from rankcast.codec.gan.layout import channel_table, context_count
 from rankcast.codec.gan.symbols import coder_from, encode_code
 from rankcast.codec.kmeans.indices import pack_palette, pack_plane
 from rankcast.codec.pca import statistics
 from rankcast.codec.svd import cut, matrix, read_bands
+from rankcast.codec.svd_patch import geometry
 from rankcast.codec.svd_patch.basis import basis_bits, make_basis, table_basis
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Layout, geometry_of
@@ -32,9 +36,12 @@ from rankcast.codec.svd_patch.payload import write_bases
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.core import function
 from rankcast.entropy.rangecoder import new_coder
-from rankcast.wire import Chain, unpack
+from rankcast.wire import Chain, Kind, unpack
 
 Pixels = NDArray[Any]
+KINDS: Final = (Kind.KEY, Kind.PREDICTED, Kind.REFERENCE)
+PARTS: Final = {"TWO": 1400, "FOUR": 3000}
+"""Pixels of a picture from which on it has two and four parts in the fuzz targets."""
 
 
 class Fields:
@@ -258,9 +265,33 @@ def _frames(
     return fields.data
 
 
+@contextmanager
+def small_parts() -> Iterator[None]:
+    """Cut pictures into parts as the fuzz targets are compiled to."""
+    geometry_of.cache_clear()
+    try:
+        with ExitStack() as stack:
+            for module, kind in ((geometry, "SLICES"), (bands, "BANDS")):
+                for count, pixels in PARTS.items():
+                    name = f"{count}_{kind}"
+                    stack.enter_context(patch.object(module, name, pixels))
+            yield
+    finally:
+        geometry_of.cache_clear()
+
+
 def packet() -> Iterator[bytes]:
-    """Packets of every form that the core decodes as a whole."""
+    """Packets of every form that the core decodes as a whole, and of several parts."""
     grey, colour, odd = (40, 33), (33, 40, 3), (17, 24, 4)
+    with small_parts():
+        for codec, shape, dtype in itertools.product(
+            ("lossless", "svd-patch"),
+            ((48, 40), (66, 50, 3), (70, 69)),
+            (np.uint8, np.uint16),
+        ):
+            yield _packets(rankcast.Encoder(codec), shape, dtype)
+            if codec == "svd-patch":
+                yield _from_reference(rankcast.Encoder(codec), shape, dtype)
     settings: tuple[tuple[str, dict[str, Any], tuple[tuple[int, ...], ...]], ...] = (
         ("raw", {}, (grey, colour)),
         ("lossless", {}, (grey, colour, odd)),
@@ -279,15 +310,27 @@ def packet() -> Iterator[bytes]:
 
 
 def _packets(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> bytes:
-    fields, chain = Fields().put(3, 1, 3), Chain()
-    for number in range(3):
-        found = unpack(encoder.encode(scene(shape, dtype, number)))
+    return _stream([encoder.encode(scene(shape, dtype, number)) for number in range(3)], shape)
+
+
+def _from_reference(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> bytes:
+    key, *others = (encoder.encode(scene(shape, dtype, number)) for number in range(3))
+    decoder = rankcast.Decoder()
+    decoder.decode(key)
+    return _stream([decoder.reference_packet(), *others], shape)
+
+
+def _stream(packets: list[bytes], shape: tuple[int, ...]) -> bytes:
+    fields, chain = Fields().put(len(packets), 1, 3), Chain()
+    for number, packet in enumerate(packets):
+        found = unpack(packet)
         if found.header.codec == 1:
             # The first is whole, later ones lose a band each.
             found = cut(found, max(1, len(read_bands(found)) - number))
         header = chain.complete(found.header)
         chain.add(header)
-        fields.put(header.codec or 0, 0, 4).put(int(header.kind), 0, 1).put(1, 0, 2)
+        fields.put(header.codec or 0, 0, 4).put(KINDS.index(header.kind), 0, 2).put(1, 0, 2)
+        fields.put(-1 if header.checksum is None else header.checksum, -1, (1 << 32) - 2)
         fields.put(shape[0], 1, 70).put(shape[1], 1, 70)
         fields.put(shape[2] if len(shape) == 3 else 1, 1, 4).put(header.dtype_bytes, 1, 2)
         fields.put(len(header.params), 0, 4).put(len(header.rank), 0, 4)

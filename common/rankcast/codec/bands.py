@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 _BAND_ROWS: Final = 64
-_TWO_BANDS: Final = 1280 * 720
-_FOUR_BANDS: Final = 3840 * 2160
+TWO_BANDS: Final = 1280 * 720
+FOUR_BANDS: Final = 3840 * 2160
 
 
 def row_bands(shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -24,6 +24,6 @@ def row_bands(shape: tuple[int, ...]) -> list[tuple[int, int]]:
         never depend on the processors. Bands begin at multiples of 64 rows.
     """
     height, pixels = shape[0], shape[0] * shape[1]
-    count = 1 if pixels < _TWO_BANDS else 2 if pixels < _FOUR_BANDS else 4
+    count = 1 if pixels < TWO_BANDS else 2 if pixels < FOUR_BANDS else 4
     cuts = [round(height * k / count / _BAND_ROWS) * _BAND_ROWS for k in range(count)]
     return list(zip(cuts, [*cuts[1:], height], strict=True))

@@ -68,13 +68,20 @@ _PROTOTYPES: Final = read_prototypes(_text)
 _STRUCTS: Final = read_structs(_text)
 
 
+LOWEST: Final = 2
 HIGHEST: Final = 3
-"""Level that the core is compiled for at most."""
+"""Levels that the core is compiled for."""
 
 
 def _choose_level() -> int:
     """Return the SIMD level to use: that of the processor, or a lower one that is asked for."""
     found = int(_library.rk_level())
+    if found < LOWEST:
+        raise RankcastError(
+            "this processor, or the virtual machine that shows it, lacks SSE4.2 and POPCNT: the "
+            "native core needs x86-64-v2, every x86 processor since 2011; give the machine a newer "
+            "CPU model, with QEMU `-cpu host`"
+        )
     asked = os.environ.get("RANKCAST_LEVEL", "")
     if asked and asked not in ("2", "3"):
         raise RankcastError(f"RANKCAST_LEVEL is {asked!r:.20}, want 2 or 3")

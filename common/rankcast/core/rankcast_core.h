@@ -31,12 +31,10 @@ enum {
 };
 
 /* level.c ------------------------------------------------------------------------------------- */
-
 /* Highest x86-64 level of this processor, 1 to 4; 2 on other architectures. */
 RK_API int64_t rk_level(void);
 
 /* range_coder.c ------------------------------------------------------------------------------- */
-
 /* Begin a stream into a buffer of `capacity_bytes`; the models stay as they are. */
 RK_API int64_t rk_range_start_encoder(int64_t *state, int64_t capacity_bytes);
 
@@ -57,7 +55,6 @@ RK_API int64_t rk_range_cost(const int64_t *state, int64_t context, int64_t bit,
 RK_API int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data);
 
 /* rans.c -------------------------------------------------------------------------------------- */
-
 /* Of each of 64 classes, four parameters make a table of 64 symbols; see rans.h. The frequencies
  * are out of 4096; those of classes out of use are 0. RK_ERROR_STREAM if a parameter is out of
  * range. */
@@ -83,7 +80,6 @@ RK_API int64_t rk_rans_build_decoder(const int64_t *parameters, const uint16_t *
                                      uint8_t *lookup, uint32_t *entries);
 
 /* planes.c ------------------------------------------------------------------------------------ */
-
 /* Chroma of 8-bit BGR pixels in limited range; luma and what comes back are OpenCV's. */
 RK_API int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb,
                                         uint8_t *cr);
@@ -126,7 +122,6 @@ RK_API int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t
                                                uint8_t *bgr);
 
 /* screen.c ------------------------------------------------------------------------------------- */
-
 /* The same to the opaque RGBA of a screen, from padded planes: each stride is a multiple of 8 samples,
  * of which at most 255 is the largest. */
 RK_API int64_t rk_screen_limited_420(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
@@ -138,7 +133,6 @@ RK_API int64_t rk_screen_from_bgr(const uint8_t *bgr, int64_t count, uint8_t *rg
 RK_API int64_t rk_screen_to_bgr(const uint8_t *rgba, int64_t count, uint8_t *bgr);
 
 /* packed_samples.c ---------------------------------------------------------------------------- */
-
 /* Samples of 10, 12 or 14 bits, least significant bits first and without gaps, as in the formats of
  * PFNC that end in p (Mono12p). RK_ERROR_SPACE if `packed` has too few bytes. */
 RK_API int64_t rk_unpack_lsb_first(const uint8_t *packed, int64_t packed_bytes, int64_t bits,
@@ -150,7 +144,6 @@ RK_API int64_t rk_unpack_gige(const uint8_t *packed, int64_t packed_bytes, int64
                               int64_t samples, uint16_t *unpacked);
 
 /* svd_patch/ ---------------------------------------------------------------------------------- */
-
 /* A slice of one plane, and what it is coded from and into. Units are 8 x 8 samples. */
 struct rk_slice {
     int64_t *coder; /* registers and models of the range coder, started */
@@ -219,7 +212,6 @@ RK_API int64_t rk_svd_patch_add_work(const int16_t *units, int64_t units_y, int6
                                      int64_t band_rows, int64_t *work);
 
 /* lossless/ ----------------------------------------------------------------------------------- */
-
 /* Bands of pixels (H, W, C). The transforms are 0, none, and 1, YCoCg-R of three channels;
  * `repeats` is 1 where equality with a neighbour is coded first. `memory` has as many bytes as one
  * of these says, rounded up. */
@@ -245,7 +237,6 @@ RK_API int64_t rk_lossless_decode_u16(const uint8_t *data, int64_t start, int64_
                                       uint16_t *pixels);
 
 /* svd/ ---------------------------------------------------------------------------------------- */
-
 /* Pixels are (H, W, C) with `count` = H W, of which one channel is meant; matrices are (K, L),
  * rows that are columns of the factors. `scratch` of a matrix has 3 * 68 * (ceil(L / 64) + 2)
  * numbers. */
@@ -336,7 +327,6 @@ RK_API int64_t rk_svd_rebuild_f64_u16(const double *us, const double *vt, const 
                                       int64_t first, int64_t last, uint16_t *pixels);
 
 /* kmeans/ ------------------------------------------------------------------------------------- */
-
 /* Centroids to search, `count` of `channels` samples. `order`, `axes` and `cuts` are those of
  * rk_kmeans_build_tree; without them each point is compared with all centroids. */
 struct rk_kmeans_centroids {
@@ -409,7 +399,6 @@ RK_API int64_t rk_kmeans_unpack_plane(const uint8_t *data, int64_t size_bytes, i
                                       uint16_t *plane, int64_t height, int64_t width);
 
 /* pca/ ---------------------------------------------------------------------------------------- */
-
 /* Code the statistics of all planes, one after another: a row of means, a row of deviations, each
  * of the plane's width. Returns the bytes, or RK_ERROR_SPACE. */
 RK_API int64_t rk_pca_pack_statistics(const int64_t *values, const int64_t *widths, int64_t planes,
@@ -430,7 +419,6 @@ RK_API int64_t rk_pca_unpack_scores(const uint8_t *data, int64_t size_bytes,
                                     const uint8_t *classes, int64_t count, int64_t *values);
 
 /* gan/ ---------------------------------------------------------------------------------------- */
-
 /* Choose the levels of a code (rows, columns, channels), all zero before, by rate and distortion,
  * and write them with the models of `state`, which adapt. `values` are finite; `price` is what a
  * bit costs, in squared steps; table (channels, 3) says plane, band and the channel of Y at the
@@ -446,7 +434,6 @@ RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_b
                              const int64_t *table, int64_t channels);
 
 /* packet/ ------------------------------------------------------------------------------------- */
-
 /* Kinds of packets, as on the wire. */
 enum rk_kind { RK_KIND_KEY = 0, RK_KIND_PREDICTED = 1, RK_KIND_REFERENCE = 4 };
 
@@ -476,7 +463,7 @@ RK_API int64_t rk_packet_memory_bytes(const struct rk_packet *packet);
  * the first packet of a stream and codec and goes from packet to packet: it holds the reference. What
  * suffices for one packet does for all of its codec, geometry and ranks. Whatever is returned, pixels of
  * this call may be written; a reference survives every error but a predicted frame's
- * RK_ERROR_CHECKSUM. */
+ * RK_ERROR_CHECKSUM, and those of a key frame or reference packet of another geometry. */
 RK_API int64_t rk_packet_decode(const struct rk_packet *packet, const uint8_t *body,
                                 int64_t body_bytes, uint8_t *memory, int64_t memory_bytes,
                                 uint8_t *pixels);
@@ -487,7 +474,6 @@ RK_API int64_t rk_packet_decode_rgba(const struct rk_packet *packet, const uint8
                                      uint8_t *rgba);
 
 /* synthetic.c --------------------------------------------------------------------------------- */
-
 /* Blend a sprite over a scene whose full scale is 65535; what lies beyond its edges is cut off.
  * `colour` is premultiplied by the opacity `cover` of 0 to 256. Columns are samples, channels side
  * by side, and `cover` has one for each. */

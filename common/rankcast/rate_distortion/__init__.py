@@ -25,6 +25,7 @@ from rankcast.rate_distortion.peers import PEERS, Peer
 from rankcast.rate_distortion.point import (
     Point,
     Quality,
+    by_all_psnr,
     by_moving_psnr,
     by_moving_ssim,
     by_ms_ssim,
@@ -51,6 +52,7 @@ __all__ = [
     "RankcastCoder",
     "Trial",
     "bd_rate_percent",
+    "by_all_psnr",
     "by_moving_psnr",
     "by_moving_ssim",
     "by_ms_ssim",

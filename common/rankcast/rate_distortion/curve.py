@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.rate_distortion.point import Point, Quality, by_psnr, of_db
+from rankcast.rate_distortion.point import Point, Quality, by_all_psnr, by_psnr, of_db
 
 _SAMPLES: Final = 101
 """Equidistant points of a mean over a range; more would not change the third digit."""
@@ -204,16 +204,8 @@ def chroma_gain_db(
 
 
 def with_chroma(points: Iterable[Point]) -> Curve:
-    """Curve over the PSNR of all planes, luma weighted 6 to 1 and 1, as video groups do.
-
-    Grey points keep the PSNR of luma.
-    """
-    return Curve(
-        p
-        if p.chroma_db is None
-        else Point(p.setting, p.size_bytes, (6 * p.psnr_db + 2 * p.chroma_db) / 8)
-        for p in points
-    )
+    """Curve over the PSNR of all planes; see `by_all_psnr`."""
+    return Curve(points, by_all_psnr)
 
 
 def mean_gain(

@@ -47,6 +47,13 @@ def by_psnr(point: Point) -> float | None:
     return point.psnr_db
 
 
+def by_all_psnr(point: Point) -> float | None:
+    """PSNR of all planes, luma weighted 6 to 1 and 1, as video groups do; of luma if it is grey."""
+    if point.chroma_db is None:
+        return point.psnr_db
+    return (6 * point.psnr_db + 2 * point.chroma_db) / 8
+
+
 def by_ssim(point: Point) -> float | None:
     """SSIM of luma, in dB."""
     return None if point.ssim is None else ssim_db(point.ssim)

@@ -11,9 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from rankcast.core import LEVEL, function
+from rankcast.core import LEVEL, function, library
 from rankcast.core.header import HEADER, read_prototypes
 from rankcast.entropy import rangecoder
+from rankcast.errors import RankcastError
 
 CAPACITY = 100
 
@@ -52,6 +53,19 @@ def test_an_input_may_be_read_only_and_empty() -> None:
     data = np.zeros(0, np.uint8)
     data.flags.writeable = False
     assert function("rk_range_start_decoder")(state(), data, 0, 0) == 0
+
+
+def test_a_processor_that_is_too_old_is_named_and_not_the_installation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Old:
+        @staticmethod
+        def rk_level() -> int:
+            return 1
+
+    monkeypatch.setattr(library, "_library", Old())
+    with pytest.raises(RankcastError, match=r"lacks SSE4.2 .* needs x86-64-v2"):
+        library._choose_level()
 
 
 def test_a_call_with_too_few_arguments_is_refused() -> None:

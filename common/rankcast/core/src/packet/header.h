@@ -9,8 +9,13 @@ enum { RAW = 0, SVD = 1, SVD_PATCH = 3, LOSSLESS = 4 }; /* ids of codecs */
 /* Limits of the wire format. */
 enum { MOST_SIDE = 65535, MOST_CHANNELS = 64, MOST_SAMPLES = 1 << 27, MOST_NUMBERS = 64 };
 
-/* Pictures from these sizes on are cut into two and four parts. */
-enum { TWO_PARTS = 1280 * 720, FOUR_PARTS = 3840 * 2160, MOST_PARTS = 4 };
+/* Pictures from these sizes on are cut into two and four parts. The fuzz targets cut smaller ones:
+ * what is as large takes them too long. */
+#ifndef RK_TWO_PARTS
+#define RK_TWO_PARTS (1280 * 720)
+#define RK_FOUR_PARTS (3840 * 2160)
+#endif
+enum { TWO_PARTS = RK_TWO_PARTS, FOUR_PARTS = RK_FOUR_PARTS, MOST_PARTS = 4 };
 
 typedef struct rk_packet Packet;
 
