@@ -12,7 +12,7 @@ import zmq
 
 from rankcast.frame import Scalar
 from rankcast.net import control_endpoint
-from rankcast.wire import Request, frames_topic, pack_request, viewer_topic
+from rankcast.wire import Request, frames_topic, pack_request, parse_reply, viewer_topic
 
 PAUSE_S: Final = 0.02
 """Between two messages of one kind: the sender is to be tried, not the machine's processors."""
@@ -33,10 +33,12 @@ class HostileViewer:
         self._camera = camera
         self.sent = 0
         """Messages so far."""
+        self._claims: Mapping[str, Scalar] = {}
+        """What a request says of the newest key frame."""
 
     def ask_keyframes(self, stopped: threading.Event) -> None:
-        """Request key frames without ever saying that one has arrived."""
-        self._request("keyframe", dict, stopped)
+        """Request key frames, and say of each that it has arrived, which opens the way for more."""
+        self._request("keyframe", lambda: self._claims, stopped)
 
     def ping(self, stopped: threading.Event) -> None:
         """Send pings."""
@@ -64,7 +66,10 @@ class HostileViewer:
                     socket.send(pack_request(request), zmq.NOBLOCK)
                 except zmq.Again:
                     self.sent -= 1
-                _drain(socket)
+                for reply in _drain(socket):
+                    sequence = parse_reply(reply).result.get("sequence")
+                    if isinstance(sequence, int):
+                        self._claims = {"sequence": sequence}
 
     @contextmanager
     def _socket(self, kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
@@ -137,9 +142,10 @@ class WireCounter:
                     self.status_bytes += len(message)
 
 
-def _drain(socket: zmq.Socket[Any]) -> None:
+def _drain(socket: zmq.Socket[Any]) -> list[bytes]:
+    drained: list[bytes] = []
     while True:
         try:
-            socket.recv(zmq.NOBLOCK)
+            drained.append(socket.recv(zmq.NOBLOCK))
         except zmq.Again:
-            return
+            return drained
