@@ -23,10 +23,10 @@ GUARANTEED_S: Final = 2.0
 ON_ITS_WAY_S: Final = 1.0
 """A key frame counts as lost if it has not arrived this long after it was published."""
 JOINS_AT_ONCE: Final = 4
-JOIN_PAUSE_S: Final = 10.0
+JOIN_PAUSE_S: Final = 30.0
 """So many requested key frames, and one more each time that this has passed, may be for viewers
-that join and could have a catch-up instead, which takes longer to make: one in 300 frames of 30 a
-second leaves the age of 99 % of them as it is."""
+that join and could have a catch-up instead, which takes longer to make. They are fewer than those
+that an encoder makes by itself: what delays two or three frames each must not become one in 100."""
 MAX_VIEWERS: Final = 1000
 """Viewers whose requests are remembered; beyond, the one that was silent longest is forgotten."""
 
