@@ -22,7 +22,7 @@ GUARANTEED_S: Final = 2.0
 """One request in this time is met whatever it costs, so that joining never stalls."""
 ON_ITS_WAY_S: Final = 1.0
 """A key frame counts as lost if it has not arrived this long after it was published."""
-JOINS_AT_ONCE: Final = 4
+JOINS_AT_ONCE: Final = 3
 JOIN_PAUSE_S: Final = 30.0
 """So many requested key frames, and one more each time that this has passed, may be for viewers
 that join and could have a catch-up instead, which takes longer to make. They are fewer than those

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rankcast_sender.camera import KeyframeBudget
 from rankcast_sender.camera.keyframe_budget import (
     GUARANTEED_S,
+    JOIN_PAUSE_S,
     JOINS_AT_ONCE,
     MAX_VIEWERS,
     SHARE,
@@ -276,8 +277,10 @@ def test_who_joins_waits_for_a_key_frame_where_one_costs_nothing_is_coming_or_fe
     budget.ask(114.0, viewer=b"anna")
     assert budget.suits_joins(114.0), "one is coming"
     key(budget, 114.1)
-    key(budget, 120.0, requested=False)
-    assert budget.suits_joins(125.0), "those of the codec do not count"
+    later_s = 114.1 + JOIN_PAUSE_S
+    key(budget, later_s - 5, requested=False)
+    assert not budget.suits_joins(later_s - 3), "it is too early"
+    assert budget.suits_joins(later_s), "those of the codec do not count"
 
 
 def test_a_key_frame_that_somebody_else_has_to_wait_for_is_not_coming() -> None:
