@@ -33,7 +33,7 @@ class FakePart:
     def get(self, name: str | int) -> str | int:
         if name == SOURCE:
             return -1
-        assert name == "User-Id"
+        assert name in ("User-Id", "Peer-Address")
         return self._user
 
     def __len__(self) -> int:
