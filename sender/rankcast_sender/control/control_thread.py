@@ -66,7 +66,10 @@ PENDING_TIMEOUT_S: Final = 3.0
 error."""
 MAX_PENDING: Final = 64
 UNHEARD_REBIND_S: Final = 30.0
-"""Shortest time between two of these: one peer can cause them, and all clients connect again."""
+"""Shortest time from one of these to the next: one peer can cause them, and all clients connect
+again."""
+MOST_UNHEARD_BYTES: Final = 8 * 1024 * 1024
+"""Beyond that it comes at once: only many addresses can bring so much in that time."""
 LEAST_JOIN_S: Final = 0.1
 """What is left for the thread itself if those of the handler have used up the time."""
 
@@ -290,10 +293,11 @@ class ControlThread:
         self._finished.append((ticket, reply))
         self._thread.wake()
 
-    def _free_unheard(self) -> None:
+    def _free_unheard(self, unheard_bytes: int) -> None:
         """Bind again, to free what libzmq keeps of connections that nothing was read of."""
         now_s = time.monotonic()
-        if self._rebind_requested or now_s < self._next_unheard_s:
+        is_early = now_s < self._next_unheard_s and unheard_bytes < MOST_UNHEARD_BYTES
+        if self._rebind_requested or is_early:
             return
         self._next_unheard_s = now_s + UNHEARD_REBIND_S
         log.warning("all control connections are closed: many ended unheard, and libzmq keeps "

@@ -52,6 +52,8 @@ BUSY_BYTES: Final = 2048
 ATTACH_TIMEOUT_S: Final = 5.0
 MUTE_BYTES: Final = 16_384
 """What libzmq needs for a connection at least."""
+MUTE_UNREAD_BYTES: Final = 32_768
+"""Most bytes of one of these that may wait to be read, so that few of them are not soon too much."""
 MAX_MUTE_BYTES: Final = 4 * 1024 * 1024
 """What it may hold for good of connections that it never let us read, some 250: those that claim
 the routing id of another one (docs/adr/0014)."""
@@ -303,11 +305,14 @@ class ConnectionGuard:
             self._forget(descriptor)
             return 0
         sent = connection.update(taken, tcp, now_s)
-        if connection.unread > watch.allowance_bytes:
+        most_bytes = watch.allowance_bytes
+        if watch.on_mute is not None and connection.is_mute:
+            most_bytes = min(most_bytes, MUTE_UNREAD_BYTES)
+        if connection.unread > most_bytes:
             self._end(
                 connection,
                 f"{connection.unread} bytes of {watch.what} wait to be read, want at most "
-                f"{watch.allowance_bytes}",
+                f"{most_bytes}",
             )
         return sent
 
@@ -325,7 +330,7 @@ class ConnectionGuard:
         if is_mute:
             watch.mute_bytes += MUTE_BYTES + max(0, connection.unread)
             if watch.mute_bytes > MAX_MUTE_BYTES and watch.on_mute is not None:
-                watch.on_mute()
+                watch.on_mute(watch.mute_bytes)
         topics_bytes = watch.topics_bytes
         if topics_bytes is None:
             return

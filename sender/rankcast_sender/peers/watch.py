@@ -64,8 +64,8 @@ class Watch:
     """Those that have completed their handshakes, and whose ends were not noticed yet."""
     mute_bytes: int = 0
     """What libzmq may still hold of connections that ended before anything of them was read."""
-    on_mute: Callable[[], None] | None = None
-    """Called in the thread of the guard while that is too much."""
+    on_mute: Callable[[int], None] | None = None
+    """Called with it in the thread of the guard while that is too much."""
     users: dict[int, str] = field(default_factory=dict)
     """User id of the latest message of each descriptor, with keys."""
     taken: Counter[int] = field(default_factory=Counter)

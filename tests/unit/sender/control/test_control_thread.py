@@ -17,6 +17,7 @@ from rankcast.wire import TOKEN_BYTES, Request, pack_request, viewer_topic
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
 from rankcast_sender.control import Client
+from rankcast_sender.control.control_thread import MOST_UNHEARD_BYTES
 from rankcast_sender.control.request_handler import VIEWER
 from rankcast_sender.sources import Adjustments
 from support.fakecamera import open_source
@@ -136,12 +137,14 @@ def test_what_ended_unheard_closes_all_connections_at_most_every_half_minute(
     asked: list[str] = []
     monkeypatch.setattr(control._guard, "readmit", lambda: asked.append("readmit"))
     monkeypatch.setattr(control, "rebind", lambda: asked.append("rebind"))
-    for _ in range(3):
-        control._free_unheard()
+    for unheard_bytes in (5_000_000, 6_000_000, MOST_UNHEARD_BYTES - 1):
+        control._free_unheard(unheard_bytes)
     assert asked == ["readmit", "rebind"]
+    control._free_unheard(MOST_UNHEARD_BYTES)
+    assert asked == 2 * ["readmit", "rebind"], "so much at once comes from many"
     monkeypatch.undo()
     control._next_unheard_s = 0.0
-    control._free_unheard()
+    control._free_unheard(5_000_000)
     deadline = time.monotonic() + WAIT_S
     while control._rebind_requested and time.monotonic() < deadline:
         time.sleep(0.01)
