@@ -53,7 +53,7 @@ ATTACH_TIMEOUT_S: Final = 5.0
 MUTE_BYTES: Final = 16_384
 """What libzmq needs for a connection at least."""
 MUTE_UNREAD_BYTES: Final = 32_768
-"""Most bytes of one of these that may wait to be read, so that few of them are not soon too much."""
+"""Most bytes of one of these that may wait to be read: few of them are not soon too much."""
 MAX_MUTE_BYTES: Final = 4 * 1024 * 1024
 """What it may hold for good of connections that it never let us read, some 250: those that claim
 the routing id of another one (docs/adr/0014)."""
