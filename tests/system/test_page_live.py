@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from support.browser import (
     wait_for,
     wait_until,
 )
+from support.starvation import Starvation
 from support.web_station import SOURCE, WebStation
 
 pytestmark = [
@@ -67,12 +69,15 @@ def test_a_killed_sender_is_stale_in_two_seconds_and_comes_back(driver: WebDrive
         station = WebStation(stack)
         driver.get(station.url)
         wait_for(driver, f"{SHOWN}?.state.tone === 'live'")
+        # What the receiver and this process wait for a processor is not the page's fault.
+        starved = Starvation(station.receiver.process.pid, os.getpid())
         station.sender.process.send_signal(signal.SIGKILL)
         killed_s = time.monotonic()
         wait_until(lambda: word(driver) == "STALE", "STALE", 10)
         passed_s = time.monotonic() - killed_s
+        waited_s = starved.seconds()
         save_screenshot(driver, "sender-killed")
-        assert passed_s <= STALE_S
+        assert passed_s - waited_s <= STALE_S
         station.start_sender()
         wait_until(lambda: word(driver) == "", "live again")
 
