@@ -329,8 +329,9 @@ class ConnectionGuard:
         watch.attached -= 1
         if is_mute:
             watch.mute_bytes += MUTE_BYTES + max(0, connection.unread)
-            if watch.mute_bytes > MAX_MUTE_BYTES and watch.on_mute is not None:
-                watch.on_mute(watch.mute_bytes)
+            on_mute = watch.on_mute  # the owner of the socket may take it away meanwhile
+            if watch.mute_bytes > MAX_MUTE_BYTES and on_mute is not None:
+                on_mute(watch.mute_bytes)
         topics_bytes = watch.topics_bytes
         if topics_bytes is None:
             return

@@ -14,7 +14,8 @@ import pytest
 import zmq
 
 from rankcast_sender.peers import ConnectionGuard, Watch, connection_guard, descriptor_of
-from rankcast_sender.peers.connection_guard import MUTE_BYTES
+from rankcast_sender.peers.connection_guard import MAX_MUTE_BYTES, MUTE_BYTES
+from rankcast_sender.peers.guarded_connection import GuardedConnection
 from rankcast_sender.peers.search_cost import MAX_BYTES
 from support.fakes import free_address
 from support.raw_zmtp import RawPeer, message
@@ -282,6 +283,25 @@ def test_what_libzmq_may_keep_of_connections_that_were_never_heard_adds_up(
             wait_for(lambda: watch.connections == 1)
         wait_for(lambda: watch.connections == 0)
         assert 3 * MUTE_BYTES <= watch.mute_bytes < 4 * MUTE_BYTES
+
+
+def test_a_socket_that_closes_while_too_much_is_unheard_ends_no_thread() -> None:
+    told: list[int] = []
+
+    class Closing(Watch):
+        def __getattribute__(self, name: str) -> Any:
+            if name != "on_mute":
+                return super().__getattribute__(name)
+            looks.append(name)
+            return told.append if len(looks) == 1 else None
+
+    looks: list[str] = []
+    watch = Closing(1, ALLOWANCE, "requests", connections=1, attached=1)
+    watch.mute_bytes = MAX_MUTE_BYTES
+    guard = ConnectionGuard()
+    guard._connections[7] = GuardedConnection(watch, 7, None, 0.0)
+    guard._forget(7)
+    assert told == [MAX_MUTE_BYTES + MUTE_BYTES]
 
 
 def test_connections_that_end_with_their_socket_cost_nothing(
