@@ -16,7 +16,7 @@ from rankcast.wire import TOKEN_BYTES, Kind, frames_topic, token_of, unpack, vie
 from rankcast_receiver.state import State
 from support.fakes import free_address
 from support.keyed_station import KeyedStation
-from support.relaying import relaying
+from support.relaying import ROOMY, relaying
 from support.viewers import (
     WAIT_S,
     Viewer,
@@ -31,8 +31,8 @@ JOINS = 50
 
 def test_packets_arrive_behind_a_relay_as_they_were_sent(tmp_path: Path) -> None:
     with (
-        sending(tmp_path, "--wait-viewers", "1", "--frames", "120", source=SMALL) as sender,
-        relaying(tmp_path, sender.address) as relay,
+        sending(tmp_path, "--wait-viewers", "1", "--frames", "120", *ROOMY, source=SMALL) as sender,
+        relaying(tmp_path, sender.address, options=ROOMY) as relay,
         Viewer(relay.address, live=False) as viewer,
     ):
         balance = viewer.finish()

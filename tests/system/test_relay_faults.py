@@ -20,7 +20,7 @@ from support.cameras import cameras
 from support.everything import Everything
 from support.fakes import free_address
 from support.processes import rankcast, rankcast_environment
-from support.relaying import relaying
+from support.relaying import ROOMY, relaying
 from support.sabotage import sabotaged
 from support.viewers import WAIT_S, Viewer, sending
 
@@ -63,8 +63,8 @@ def test_an_uplink_full_of_rubbish_costs_counted_packets_and_no_process(tmp_path
         hostile.linger = 0
         hostile.bind(address)
         with (
-            sending(tmp_path, source=SMALL) as sender,
-            relaying(tmp_path, sender.address, address) as relay,
+            sending(tmp_path, *ROOMY, source=SMALL) as sender,
+            relaying(tmp_path, sender.address, address, options=ROOMY) as relay,
             Viewer(relay.address, camera="cam-1") as viewer,
         ):
             viewer.wait_more(5)
