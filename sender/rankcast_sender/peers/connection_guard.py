@@ -237,9 +237,15 @@ class ConnectionGuard:
             took_s = time.monotonic() - began_s
             self._pause_s = max(BUSY_S, took_s / MOST_SHARE) if self._is_busy else IDLE_S
         elif arrivals.fileno() in ready:
-            arrived = [self._connections.get(descriptor) for descriptor, _ in arrivals.poll(0)]
-            self._look_at([one for one in arrived if one is not None], all_of_them=False)
+            self._look_at(self._arrived(arrivals), all_of_them=False)
             self._pause_s = BUSY_S if self._is_busy else IDLE_S
+
+    def _arrived(self, arrivals: select.epoll) -> list[GuardedConnection]:
+        """Return the connections that something has arrived for, each of them once."""
+        # An older connection stays in the set under its number while the scissors hold a duplicate.
+        descriptors = dict.fromkeys(descriptor for descriptor, _ in arrivals.poll(0))
+        found = (self._connections.get(descriptor) for descriptor in descriptors)
+        return [one for one in found if one is not None]
 
     def _look_at(self, connections: list[GuardedConnection], *, all_of_them: bool) -> None:
         most = max((self._check(one) for one in connections), default=0)

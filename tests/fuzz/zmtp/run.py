@@ -297,7 +297,7 @@ def run_target(name: str, connections: int, seed: int, jobs: int) -> dict[str, A
         began_s, peak, tally = time.monotonic(), Peak(victim), Tally()
         with ProcessPoolExecutor(jobs) as pool:
             for of_block, failed_now in blocks(
-                pool, target, connections, seed, peak, lambda: last_line(folder / log)
+                pool, target, connections, seed, peak, lambda: last_words(folder / log)
             ):
                 tally += of_block
                 failed = failed or failed_now
@@ -374,9 +374,9 @@ def receiver(
         yield process
 
 
-def last_line(log: Path) -> str:
-    """Return the last thing that a process said."""
-    return (log.read_text(errors="replace").strip().splitlines() or [""])[-1]
+def last_words(log: Path) -> str:
+    """Return the last lines that a process wrote: of a traceback, the place and the exception."""
+    return " | ".join(line.strip() for line in log.read_text(errors="replace").splitlines()[-5:])
 
 
 def verdict(sender: Station, victim: psutil.Popen, report: Path | None, peak: Peak) -> str:

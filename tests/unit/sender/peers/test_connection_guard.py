@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -336,6 +337,25 @@ def without_descriptors() -> Iterator[None]:
         for descriptor in held:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_descriptor_used_again_while_the_scissors_hold_the_older_one_is_looked_at_once() -> None:
+    guard = ConnectionGuard()
+    older, older_peer = socket.socketpair()
+    newer, newer_peer = socket.socketpair()
+    with older, older_peer, newer, newer_peer, select.epoll() as arrivals:
+        number = os.dup(older.fileno())
+        arrivals.register(number, select.EPOLLIN | select.EPOLLET)
+        os.dup2(newer.fileno(), number)  # `older` plays the duplicate
+        arrivals.register(number, select.EPOLLIN | select.EPOLLET)
+        connection = GuardedConnection(Watch(0, ALLOWANCE, "requests"), number, None, 0.0)
+        guard._connections[number] = connection
+        older_peer.send(b"x")
+        newer_peer.send(b"x")
+        try:
+            assert guard._arrived(arrivals) == [connection]
+        finally:
+            os.close(number)
 
 
 def test_a_process_without_descriptors_still_ends_connections_and_forgets_none(
