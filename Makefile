@@ -55,9 +55,9 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
 BENCHMARKS := sizing narrow-link following substream latency stream isolation hostile-viewer flood \
     cameras grabber nats-streams web-clients web-quality startup metrics-scrape stopping codec \
-    libaom codec-speed svd methods kmeans-speed rank-cut wasm-speed web-page recording recorder \
-    relay scale synthetic
-WITH_DATA := sizing codec libaom codec-speed svd methods kmeans-speed rank-cut wasm-speed
+    libaom codec-speed denoise svd methods kmeans-speed rank-cut wasm-speed web-page recording \
+    recorder relay scale synthetic
+WITH_DATA := sizing codec libaom codec-speed denoise svd methods kmeans-speed rank-cut wasm-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
 SEED ?= 0

@@ -25,8 +25,8 @@ ORDER: Final = (
     "hostile-viewer", "flood", "cameras", "grabber", "recorder", "relay", "scale", "nats-streams",
     "web-clients",
     "web-quality", "metrics-scrape", "startup", "stopping", "soak",
-    "codec", "libaom", "codec-speed", "svd", "rank-cut", "methods", "kmeans-speed", "gan",
-    "wasm-speed", "web-page", "recording", "synthetic",
+    "codec", "libaom", "codec-speed", "denoise", "svd", "rank-cut", "methods", "kmeans-speed",
+    "gan", "wasm-speed", "web-page", "recording", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""
 

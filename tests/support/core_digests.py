@@ -114,6 +114,13 @@ def _mosaics() -> Iterator[tuple[str, str]]:
         yield f"lossless, mosaic {dtype}", _stream("lossless", pictures[:1])
 
 
+def _noisy() -> Iterator[tuple[str, str]]:
+    for dtype, shape in itertools.product(("uint8", "uint16"), ((72, 104), (130, 164, 3))):
+        pictures = [_frame(scene(n, shape, dtype), n) for n in range(6)]
+        options = {"quality": 97, "denoise": True}
+        yield f"svd-patch {options}, {dtype} {shape}", _stream("svd-patch", pictures, **options)
+
+
 def _codes() -> Iterator[tuple[str, str]]:
     rng = np.random.default_rng(0)
     table = channel_table(15, 6)
@@ -137,7 +144,7 @@ def _measures() -> Iterator[tuple[str, str]]:
 def digests() -> dict[str, str]:
     """By codec, options and picture."""
     return {"level": str(LEVEL)} | dict(
-        itertools.chain(_codecs(), _mosaics(), _codes(), _measures())
+        itertools.chain(_codecs(), _mosaics(), _noisy(), _codes(), _measures())
     )
 
 

@@ -178,12 +178,10 @@ struct rk_slice {
     int64_t moved[2];       /* encoder: displacement to search from; where the search ended */
 };
 
-/* Models of a range coder for slices. */
+/* Models of a range coder for slices and for factor matrices; the former as a key frame begins. */
 RK_API int64_t rk_svd_patch_models(void);
-
-/* Fill models as a key frame begins with them. */
+RK_API int64_t rk_svd_patch_basis_models(void);
 RK_API void rk_svd_patch_begin_models(int64_t *models);
-
 RK_API int64_t rk_svd_patch_scratch_bytes(void);
 
 /* Write a slice of a plane behind those before; RK_ERROR_SPACE if the buffer is too small. */
@@ -191,9 +189,6 @@ RK_API int64_t rk_svd_patch_encode_plane(struct rk_slice *slice);
 
 /* Read and rebuild a slice of a plane; RK_ERROR_STREAM if the stream ends early. */
 RK_API int64_t rk_svd_patch_decode_plane(struct rk_slice *slice);
-
-/* Models of a range coder for factor matrices. */
-RK_API int64_t rk_svd_patch_basis_models(void);
 
 /* Code whether a plane has factors of its own, and these: [2][8][8], L and R, as differences to one
  * `table` of [8][8]. A decoder fills `factors` from the table on. Returns whether there are any. */
@@ -341,8 +336,7 @@ struct rk_kmeans_centroids {
 /* Sort centroids (count, channels) into a tree: centroids[order] is sorted, axes[i] and cuts[i] are
  * those of the cut whose upper side begins at i. `scratch` holds 2 * count numbers. */
 RK_API int64_t rk_kmeans_build_tree(const float *centroids, int64_t count, int64_t channels,
-                                    uint16_t *order, uint8_t *axes, float *cuts,
-                                    uint64_t *scratch);
+                                    uint16_t *order, uint8_t *axes, float *cuts, uint64_t *scratch);
 
 /* Write the index of the nearest centroid of each point (count, channels), and the squared distance
  * to it. */
@@ -472,6 +466,15 @@ RK_API int64_t rk_packet_decode(const struct rk_packet *packet, const uint8_t *b
 RK_API int64_t rk_packet_decode_rgba(const struct rk_packet *packet, const uint8_t *body,
                                      int64_t body_bytes, uint8_t *memory, int64_t memory_bytes,
                                      uint8_t *rgba);
+
+/* denoise.c ----------------------------------------------------------------------------------- */
+/* Take a frame into the `means` of its blocks of 8 x 8, and where `is_written` replace it by them. A
+ * block that changes by more than noise of `variances[8]`, by brightness, begins anew. `ages` counts
+ * the frames of each mean, 0 before the first. `measures` [blocks][3] tells the brightness of each
+ * block, and the variance that its change and its texture would have if they were noise. */
+RK_API int64_t rk_denoise(uint16_t *samples, float *means, uint8_t *ages, int64_t block_rows,
+                          int64_t block_columns, const float *variances, double levels_per_step,
+                          int64_t is_written, float *measures);
 
 /* synthetic.c --------------------------------------------------------------------------------- */
 /* Blend a sprite over a scene whose full scale is 65535; what lies beyond its edges is cut off.

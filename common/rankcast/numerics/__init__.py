@@ -1,6 +1,7 @@
 """Linear algebra, colour planes and quality measures, on plain arrays."""
 
 from rankcast.numerics.buckets import Buckets
+from rankcast.numerics.denoiser import Denoiser
 from rankcast.numerics.fidelity import Fidelity
 from rankcast.numerics.histogram import Histogram
 from rankcast.numerics.linalg import (
@@ -35,6 +36,7 @@ __all__ = [
     "OVERSAMPLING",
     "POWER_ITERATIONS",
     "Buckets",
+    "Denoiser",
     "Factors",
     "Fidelity",
     "Histogram",

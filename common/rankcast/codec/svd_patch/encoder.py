@@ -30,6 +30,7 @@ from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
+from rankcast.numerics import Denoiser
 from rankcast.wire import packed_meta_bytes
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class SvdPatchEncoder:
         self._key_ns = 0
         self._bits = 0
         self._miss_told = False
+        self._denoiser: Denoiser | None = None
 
     def request_keyframe(self) -> None:
         """Make the next frame a key frame."""
@@ -117,6 +119,7 @@ class SvdPatchEncoder:
             meta_bytes=packed_meta_bytes(frame.meta),
         )
         step = self._rate.propose(subject)
+        self._denoise(step)
         while True:
             plane_step = round(step / subject.grain)
             picture, body = self._code(reference, plane_step, kept)
@@ -219,7 +222,20 @@ class SvdPatchEncoder:
         self._source = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
         self._reference = None
         self._spare = Picture(geometry)
+        self._denoiser = None
         self._bits = 0
+
+    def _denoise(self, step: float) -> None:
+        """Average what stands still, if that is asked for; `step` is in grey levels."""
+        if not self.options.denoise:
+            self._denoiser = None
+            return
+        assert self._engine is not None
+        geometry = self._engine.geometry
+        if self._denoiser is None:
+            self._denoiser = Denoiser([(plane.height, plane.width) for plane in geometry.planes])
+        full_range = 1 << self._bits if geometry.deep else geometry.largest + 1
+        self._denoiser.apply(self._source, step * geometry.scale, full_range, self.options.threads)
 
     def _wants_key(self, frame: Frame, reference: Picture | None) -> bool:
         if self._key_wanted or reference is None or self._since_key >= self.options.gop:

@@ -83,6 +83,8 @@ class SvdPatchOptions(CodecOptions):
     8, 10, 12, 14 and 16 that holds the largest sample so far."""
     effort: Literal["fast", "default", "best"] = "default"
     """Processor time that the encoder takes for fewer bytes; decoders do not notice."""
+    denoise: bool = False
+    """Code what stands still as its mean over time: fewer bytes of a noisy sensor at fine steps."""
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     """Most threads; by default those that the process may use."""
 
@@ -109,6 +111,15 @@ class SvdPatchOptions(CodecOptions):
         lowest, highest = self.min_bitrate, self.bits_per_second
         if highest is not None and isinstance(lowest, float) and lowest > highest:
             raise ValueError(f"got min_bitrate {lowest:g} above bitrate {highest:g}: give less")
+        return self
+
+    @model_validator(mode="after")
+    def _noise_is_no_target(self) -> SvdPatchOptions:
+        if self.denoise and self.psnr is not None:
+            raise ValueError(
+                "got denoise with psnr, which counts noise as picture: "
+                "give quality, step or bitrate instead"
+            )
         return self
 
     @field_validator("significant_bits")
