@@ -30,9 +30,9 @@ def turning(count: int, sigma: float) -> list[NDArray[np.uint16]]:
 
 
 def with_noise(
-    clean: NDArray[np.float64], sigma: float | NDArray[np.float64], seed: int
+    clean: NDArray[np.float64], sigma: float | NDArray[np.float64], seed: int, bits: int = 8
 ) -> NDArray[np.uint16]:
-    """Return what a sensor of 8 bits, or of 16 where the plane is brighter, makes of `clean`."""
-    most = 255 if clean.max() < 1000 else 65535
+    """Return what a sensor of so many bits makes of `clean`."""
+    most = 2**bits - 1
     noisy = clean + np.random.default_rng(seed).normal(0, sigma, clean.shape)
     return np.clip(np.rint(noisy), 0, most).astype(np.uint16)

@@ -178,10 +178,10 @@ struct rk_slice {
     int64_t moved[2];       /* encoder: displacement to search from; where the search ended */
 };
 
-/* Models of a range coder for slices and for factor matrices; the former as a key frame begins. */
+/* Models of a range coder for slices, filled as a key frame begins, and for factor matrices. */
 RK_API int64_t rk_svd_patch_models(void);
-RK_API int64_t rk_svd_patch_basis_models(void);
 RK_API void rk_svd_patch_begin_models(int64_t *models);
+RK_API int64_t rk_svd_patch_basis_models(void);
 RK_API int64_t rk_svd_patch_scratch_bytes(void);
 
 /* Write a slice of a plane behind those before; RK_ERROR_SPACE if the buffer is too small. */
@@ -468,12 +468,12 @@ RK_API int64_t rk_packet_decode_rgba(const struct rk_packet *packet, const uint8
                                      uint8_t *rgba);
 
 /* denoise.c ----------------------------------------------------------------------------------- */
-/* Take a frame into the `means` of its blocks of 8 x 8, and where `is_written` replace it by them. A
- * block that changes by more than noise of `variances[8]`, by brightness, begins anew. `ages` counts
- * the frames of each mean, 0 before the first. `measures` [blocks][3] tells the brightness of each
- * block, and the variance that its change and its texture would have if they were noise. */
+/* Take a frame into the `means` of its blocks of 8 x 8, which replace it where `is_written`. A block
+ * that changes by more than noise of `variances[8]` begins anew; the root of the brightness, in
+ * eighths of that of `full_range`, chooses. `ages` are the frames of each mean, 0 before the first.
+ * `measures` [blocks][3]: brightness, and the variance of noise by change and by texture. */
 RK_API int64_t rk_denoise(uint16_t *samples, float *means, uint8_t *ages, int64_t block_rows,
-                          int64_t block_columns, const float *variances, double levels_per_step,
+                          int64_t block_columns, const float *variances, double full_range,
                           int64_t is_written, float *measures);
 
 /* synthetic.c --------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ _HIDDEN: Final = 2.5
 """A quantiser step of so many standard deviations hides the noise by itself: at 2.3 times the
 bytes fell by 14 to 26 %, at 4.6 times by 1 %."""
 _LOOK_EVERY: Final = 8
-"""Frames from one to the next that noise is measured in while nothing is averaged."""
+"""While nothing is averaged, the noise is measured in the first frames and in every such frame."""
 _NO_VARIANCES: Final = np.zeros(NOISE_LEVELS, np.float32)
 
 
@@ -41,25 +41,33 @@ class Denoiser:
     """Averages the blocks of a picture that stand still, each over up to 16 frames.
 
     A block that changes by more than its noise begins anew with the frame that it changed in, and
-    so does every sample that changes by more than four standard deviations, so that nothing drags a
-    trail. While more than half of the view moves, frames stay as they are.
+    so does every sample that changes by more than four standard deviations. What is fainter than
+    that appears and vanishes over several frames. While more than half of the view moves, frames
+    stay as they are.
 
     Parameters
     ----------
     sizes : sequence of tuple of int
         Heights and widths of the planes.
+    full_range : float
+        Number of values that their samples can have.
+    has_chroma : bool
+        The first plane is luma, and tells whether the view moves: chroma has less detail.
     """
 
-    def __init__(self, sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self, sizes: Sequence[tuple[int, int]], full_range: float, *, has_chroma: bool = False
+    ) -> None:
+        self.full_range = full_range
+        self.has_averaged = False
+        """True once a frame was replaced."""
         self._planes = [_new_plane(*size) for size in sizes]
+        self._has_chroma = has_chroma
         self._frames = 0
+        self._idle = 0
 
     def apply(
-        self,
-        planes: Sequence[NDArray[np.uint16]],
-        step: float,
-        full_range: float,
-        threads: int | None = None,
+        self, planes: Sequence[NDArray[np.uint16]], step: float, threads: int | None = None
     ) -> None:
         """Take a frame into the means, and replace its planes by them where that pays.
 
@@ -69,27 +77,31 @@ class Denoiser:
             Of these sizes, padded to whole blocks of 8 x 8.
         step : float
             Step of the quantiser in levels of the planes.
-        full_range : float
-            Number of values that their samples can have.
         threads : int, optional
             Most threads; default: those of the process.
         """
-        # Chroma has less detail: a view that moves may look calm in it.
-        is_calm = self._planes[0].noise.is_known
-        variances = [plane.noise.variances if is_calm else _NO_VARIANCES for plane in self._planes]
+        luma = self._planes[0]
+        variances = [
+            plane.noise.variances
+            if plane.noise.is_known and (luma.noise.is_known or not self._has_chroma)
+            else _NO_VARIANCES
+            for plane in self._planes
+        ]
         hides = [step >= _HIDDEN * float(found.max()) ** 0.5 for found in variances]
-        number, self._frames = self._frames, self._frames + 1
-        if all(hides) and number > 1 and number % _LOOK_EVERY:
+        self._idle = self._idle + 1 if all(hides) else 0
+        if self._idle > _LOOK_EVERY and self._idle % _LOOK_EVERY:
             return
         tasks = []
         for samples, plane, found, hidden in zip(
             planes, self._planes, variances, hides, strict=True
         ):
-            tasks += _tasks(samples, plane, found, full_range, is_written=not hidden)
+            tasks += _tasks(samples, plane, found, self.full_range, is_written=not hidden)
         pool.run(tasks, threads)
-        if number:  # nothing to compare the first frame with
+        self.has_averaged |= not all(hides)
+        self._frames += 1
+        if self._frames > 1:  # there is nothing to compare the first frame with
             for plane in self._planes:
-                plane.noise.learn(plane.inner.reshape(-1, plane.inner.shape[-1]), full_range)
+                plane.noise.learn(plane.inner.reshape(-1, plane.inner.shape[-1]), self.full_range)
 
 
 def _new_plane(height: int, width: int) -> _Plane:
@@ -121,7 +133,7 @@ def _tasks(
         def denoise_band() -> None:
             _DENOISE(
                 samples[rows], plane.means[rows], plane.ages[blocks], blocks.stop - blocks.start,
-                block_columns, variances, NOISE_LEVELS / full_range, is_written,
+                block_columns, variances, full_range, is_written,
                 plane.measures[blocks],
             )  # fmt: skip
 

@@ -8,21 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOISE_LEVELS: Final = 8
-"""Steps of brightness: light areas of a sensor are noisier than dark ones."""
-_LEAST_BLOCKS: Final = 64
-"""Fewer blocks of one brightness say less than those of all together."""
+"""Steps of the root of brightness: light areas of a sensor are noisier than dark ones, by that
+root where single photons count."""
+LEAST_BLOCKS: Final = 64
+"""Fewer blocks say too little."""
 _MOST_BLOCKS: Final = 4096
 _QUIET_SHARE: Final = 0.1
 """Share of the blocks that is taken to show nothing but noise: at rest, and without texture."""
 _QUIET_VARIANCE: Final = 0.54
-"""Of their variance, the part that the least of so many blocks has: 64 samples stray by 18 %, 36
-second differences by 40 %."""
-_CLIPPED: Final = 1 / 64
-"""Share of the range at both ends where samples are clipped, and their noise with them."""
+"""What the quietest tenth finds of the true variance: measures of one block stray."""
 _AT_REST: Final = (0.5, 1.5)
 """A block whose change is so much of that of noise stands still: nearly all of those that do."""
-_LEAST_AT_REST: Final = 0.5
-"""Share of the blocks that stand still at least in the view of a fixed camera."""
+_ENTERS, _LEAVES = 0.5, 0.4
+"""Share of the blocks at rest from which on the view stands still, and below which it moves."""
 _MOST_NOISE: Final = 0.04
 """Deviation as a share of the range that a sensor has at most: what looks noisier is texture."""
 _FALL: Final = 0.3
@@ -33,11 +31,15 @@ _RISE: Final = 1.2
 class Noise:
     """Variance of the noise of one plane, learnt from blocks that stand still.
 
-    Notes
-    -----
     The noise of a block is the lesser of its change since the frames before and of its finest
     texture (Immerkaer 1996, doi:10.1006/cviu.1996.0060): movement enlarges the former, detail the
-    latter. A tenth of the blocks has neither, or the view has no noise to speak of.
+    latter. The quietest tenth of the blocks has neither, unless all of the view moves, in which
+    case its blocks do not change by equal amounts.
+
+    Notes
+    -----
+    Texture finds white noise only. After demosaicing or JPEG, noise of neighbours is alike, texture
+    finds a fraction of it, and no block seems to be at rest.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class Noise:
         """By brightness, in squared levels of the plane; zeros before anything is known."""
         self.is_known = False
         """False while most of the view moves: then no estimate holds."""
+        self._learnt = self.variances
 
     def learn(self, measures: NDArray[np.float32], full_range: float) -> None:
         """Learn from the blocks of one frame.
@@ -56,28 +59,35 @@ class Noise:
         full_range : float
             Number of values that a sample can have.
         """
-        measures = measures[:: max(1, len(measures) // _MOST_BLOCKS)]
-        brightness = measures[:, 0] / full_range
-        measures = measures[(brightness > _CLIPPED) & (brightness < 1 - _CLIPPED)]
-        self.is_known = False
-        if len(measures) < _LEAST_BLOCKS:
-            return
-        level = (measures[:, 0] * (NOISE_LEVELS / full_range)).astype(np.int64)
+        # An odd stride meets all columns of a picture.
+        measures = measures[:: max(1, len(measures) // _MOST_BLOCKS) | 1]
         least = np.minimum(measures[:, 1], measures[:, 2])
+        # What is clipped or repeated has no noise; that of others never comes to nothing.
+        measures, least = measures[least > 0], least[least > 0]
+        if len(least) < LEAST_BLOCKS:
+            return
+        roots = np.sqrt(measures[:, 0] / np.float32(full_range))
+        level = np.minimum((roots * NOISE_LEVELS).astype(np.int64), NOISE_LEVELS - 1)
+        counts = np.bincount(level, minlength=NOISE_LEVELS)
         found = np.full(NOISE_LEVELS, _quiet(least))
-        for index in np.flatnonzero(np.bincount(level) >= _LEAST_BLOCKS):
+        for index in np.flatnonzero(counts >= LEAST_BLOCKS):
             found[index] = _quiet(least[level == index])
-        known = self.variances
+        known = self._learnt
         if known.any():
             found = np.where(
                 found < known, known + _FALL * (found - known), np.minimum(found, _RISE * known)
             )
-        self.variances = found.astype(np.float32)
-        if self.variances.any():
-            change = measures[:, 1] / np.maximum(self.variances[level], np.float32(1e-9))
-            at_rest = (change > _AT_REST[0]) & (change < _AT_REST[1])
-            is_plausible = self.variances.max() <= (_MOST_NOISE * full_range) ** 2
-            self.is_known = bool(is_plausible and at_rest.mean() >= _LEAST_AT_REST)
+        self._learnt = found.astype(np.float32)
+        change = measures[:, 1] / self._learnt[level]
+        at_rest = (change > _AT_REST[0]) & (change < _AT_REST[1])
+        at_rest &= self._learnt[level] <= (_MOST_NOISE * full_range) ** 2
+        self.is_known = bool(at_rest.mean() >= (_LEAVES if self.is_known else _ENTERS))
+        # Texture that moves at a brightness of its own looks like noise, of that brightness alone.
+        resting = np.bincount(level[at_rest], minlength=NOISE_LEVELS)
+        moves = resting < counts / 2
+        sure = ~moves & (counts >= LEAST_BLOCKS)
+        most = self._learnt[sure].min() if sure.any() else np.float32(0)
+        self.variances = np.where(moves, np.minimum(self._learnt, most), self._learnt)
 
 
 def _quiet(variances: NDArray[np.float32]) -> float:

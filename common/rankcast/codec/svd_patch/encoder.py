@@ -46,6 +46,8 @@ _DEPTHS: Final = (8, 10, 12, 14, 16)
 """Bits of the cameras that there are."""
 _HOT: Final = 1e-4
 """Share of samples beyond a depth that are taken for defects of the sensor."""
+_TELLS_AFTER: Final = 300
+"""Frames after which somebody who asked for `denoise` hears that it does nothing."""
 _PSNR_PROMISE_DB: Final = 0.3
 """A frame whose PSNR is further below the one asked for is told of."""
 
@@ -68,6 +70,7 @@ class SvdPatchEncoder:
         self._bits = 0
         self._miss_told = False
         self._denoiser: Denoiser | None = None
+        self._undenoised = 0
 
     def request_keyframe(self) -> None:
         """Make the next frame a key frame."""
@@ -232,10 +235,20 @@ class SvdPatchEncoder:
             return
         assert self._engine is not None
         geometry = self._engine.geometry
-        if self._denoiser is None:
-            self._denoiser = Denoiser([(plane.height, plane.width) for plane in geometry.planes])
         full_range = 1 << self._bits if geometry.deep else geometry.largest + 1
-        self._denoiser.apply(self._source, step * geometry.scale, full_range, self.options.threads)
+        if self._denoiser is None or self._denoiser.full_range != full_range:
+            sizes = [(plane.height, plane.width) for plane in geometry.planes]
+            has_chroma = geometry.layout in (Layout.YCC420, Layout.YCC444)
+            self._denoiser = Denoiser(sizes, full_range, has_chroma=has_chroma)
+            self._undenoised = 0
+        self._denoiser.apply(self._source, step * geometry.scale, self.options.threads)
+        self._undenoised += not self._denoiser.has_averaged
+        if self._undenoised == _TELLS_AFTER:
+            log.warning(
+                "denoise has changed none of %d frames: the step hides their noise, most of the "
+                "view moves, or the noise was smoothed by demosaicing or JPEG (reported once)",
+                _TELLS_AFTER,
+            )
 
     def _wants_key(self, frame: Frame, reference: Picture | None) -> bool:
         if self._key_wanted or reference is None or self._since_key >= self.options.gop:

@@ -12,9 +12,9 @@ enum {
 
 /* Squared differences of 64 noisy samples stray by 18 % from their mean: four times that. */
 static const f32 MOST_SQUARES = 1.7f;
-/* A block that brightens or darkens as a whole: four times the noise of its mean. */
+/* Four times the noise of its mean: the block brightens or darkens as a whole. */
 static const f32 MOST_SHIFT = 4.0f;
-/* Multiples of the noise from which on a sample counts for more, and for nothing but itself. */
+/* Deviations from which on a sample moves its mean further, and from which on it replaces it. */
 static const f32 DOUBTFUL = 2.0f, CERTAIN = 4.0f;
 /* Variance of the noise in what `texture` adds up (Immerkaer 1996, doi:10.1006/cviu.1996.0060). */
 static const f32 TEXTURE_GAIN = 36.0f;
@@ -75,7 +75,7 @@ static void average(u16 *samples, f32 *means, i64 stride, f32 share, f32 deviati
 }
 
 int64_t rk_denoise(uint16_t *samples, float *means, uint8_t *ages, int64_t block_rows,
-                   int64_t block_columns, const float *variances, double levels_per_step,
+                   int64_t block_columns, const float *variances, double full_range,
                    int64_t is_written, float *measures) {
     i64 stride = block_columns * SIDE;
     for (i64 row = 0; row < block_rows; row++)
@@ -90,7 +90,8 @@ int64_t rk_denoise(uint16_t *samples, float *means, uint8_t *ages, int64_t block
             measured[0] = change.level;
             measured[1] = change.squares / (AREA * noises);
             measured[2] = texture(block, stride) / (INSIDE * INSIDE * TEXTURE_GAIN);
-            i64 level = clamp_i64((i64)(change.level * levels_per_step), 0, LEVELS - 1);
+            f32 brightness = __builtin_sqrtf(change.level / (f32)full_range);
+            i64 level = min_i64((i64)(brightness * LEVELS), LEVELS - 1);
             f32 variance = variances[level] * noises;
             if (change.squares < MOST_SQUARES * AREA * variance &&
                 change.sum * change.sum < MOST_SHIFT * MOST_SHIFT * AREA * variance) {

@@ -35,7 +35,7 @@ def frames(form: str, count: int = COUNT) -> Iterator[Frame]:
     clean = clean_picture(form)
     for number in range(count):
         deep = form == "12 bits"
-        noisy = with_noise(clean, SIGMA * (16 if deep else 1), number)
+        noisy = with_noise(clean, 16 * SIGMA if deep else SIGMA, number, 12 if deep else 8)
         pixels: Pixels = noisy if deep else noisy.astype(np.uint8)
         yield Frame(
             pixels, frame=number, t_capture_mono_ns=(number + 1) * 100_000_000,
@@ -104,3 +104,31 @@ def test_a_psnr_target_is_refused() -> None:
     text = "got denoise with psnr, which counts noise as picture: give quality, step or bitrate"
     with pytest.raises(SettingsError, match=re.escape(text)):
         rankcast.Encoder("svd-patch", psnr=40.0, denoise=True)
+
+
+def test_more_significant_bits_begin_anew() -> None:
+    """The same levels stand for another brightness."""
+    plain, denoised = (rankcast.Encoder("svd-patch", step=32.0, denoise=on) for on in (False, True))
+    sizes = [0, 0]
+    for number in range(20):
+        scale = 4 if number < 8 else 16
+        frame = Frame(
+            with_noise(view() * scale, SIGMA * scale, number, 12),
+            frame=number, t_capture_mono_ns=(number + 1) * 100_000_000,
+        )  # fmt: skip
+        for index, encoder in enumerate((plain, denoised)):
+            packet = encoder.encode(frame)
+            sizes[index] += len(packet) if number > 12 else 0
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_somebody_whose_frames_it_never_changes_hears_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    encoder = rankcast.Encoder("svd-patch", step=1.0, denoise=True)
+    clean = view(16, 16).round().astype(np.uint8)
+    for _ in range(400):
+        encoder.encode(clean)
+    told = [record.getMessage() for record in caplog.records if "denoise" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("denoise has changed none of 300 frames")
