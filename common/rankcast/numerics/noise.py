@@ -19,8 +19,10 @@ _QUIET_VARIANCE: Final = 0.54
 """What the quietest tenth finds of the true variance: measures of one block stray."""
 _AT_REST: Final = (0.5, 1.5)
 """A block whose change is so much of that of noise stands still: nearly all of those that do."""
-_ENTERS, _LEAVES = 0.5, 0.4
-"""Share of the blocks at rest from which on the view stands still, and below which it moves."""
+_LEAST_AT_REST: Final = 0.5
+"""Share of the blocks that are at rest when a view begins to stand still."""
+_STILL_AT_REST: Final = 0.4
+"""The same while it goes on: a view on the limit would be averaged every other frame."""
 _MOST_NOISE: Final = 0.04
 """Deviation as a share of the range that a sensor has at most: what looks noisier is texture."""
 _FALL: Final = 0.3
@@ -81,7 +83,7 @@ class Noise:
         change = measures[:, 1] / self._learnt[level]
         at_rest = (change > _AT_REST[0]) & (change < _AT_REST[1])
         at_rest &= self._learnt[level] <= (_MOST_NOISE * full_range) ** 2
-        self.is_known = bool(at_rest.mean() >= (_LEAVES if self.is_known else _ENTERS))
+        self.is_known = bool(at_rest.mean() >= (_STILL_AT_REST if self.is_known else _LEAST_AT_REST))
         # Texture that moves at a brightness of its own looks like noise, of that brightness alone.
         resting = np.bincount(level[at_rest], minlength=NOISE_LEVELS)
         moves = resting < counts / 2
