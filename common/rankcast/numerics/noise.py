@@ -83,7 +83,8 @@ class Noise:
         change = measures[:, 1] / self._learnt[level]
         at_rest = (change > _AT_REST[0]) & (change < _AT_REST[1])
         at_rest &= self._learnt[level] <= (_MOST_NOISE * full_range) ** 2
-        self.is_known = bool(at_rest.mean() >= (_STILL_AT_REST if self.is_known else _LEAST_AT_REST))
+        enough = _STILL_AT_REST if self.is_known else _LEAST_AT_REST
+        self.is_known = bool(at_rest.mean() >= enough)
         # Texture that moves at a brightness of its own looks like noise, of that brightness alone.
         resting = np.bincount(level[at_rest], minlength=NOISE_LEVELS)
         moves = resting < counts / 2
