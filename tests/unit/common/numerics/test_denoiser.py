@@ -49,7 +49,7 @@ def test_deep_frames_lose_their_noise_too(bits: int) -> None:
     assert deviation(last, view() * scale) < 0.4 * SIGMA * scale
 
 
-@pytest.mark.parametrize(("deviations", "is_denoised"), [(2.4, True), (3.0, False)])
+@pytest.mark.parametrize(("deviations", "is_denoised"), [(1.4, True), (1.8, False)])
 def test_a_step_that_hides_the_noise_leaves_frames_as_they_are(
     deviations: float, is_denoised: bool
 ) -> None:
