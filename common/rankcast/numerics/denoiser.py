@@ -42,8 +42,8 @@ class Denoiser:
 
     A block that changes by more than its noise begins anew with the frame that it changed in, and
     so does every sample that changes by more than four standard deviations. What is fainter than
-    that appears and vanishes over several frames. While more than half of the view moves, frames
-    stay as they are.
+    that appears and vanishes over several frames. While all of the view moves, frames stay as they
+    are.
 
     Parameters
     ----------

@@ -19,9 +19,13 @@ _QUIET_VARIANCE: Final = 0.54
 """What the quietest tenth finds of the true variance: measures of one block stray."""
 _AT_REST: Final = (0.5, 1.5)
 """A block whose change is so much of that of noise stands still: nearly all of those that do."""
-_LEAST_AT_REST: Final = 0.5
-"""Share of the blocks that are at rest when a view begins to stand still."""
-_STILL_AT_REST: Final = 0.4
+_CHANGED: Final = (1.5, 4.5)
+"""One that changes by little more. Where a view stands still, few blocks are between noise and
+movement: 0 to 0.4 times as many as are at rest; where it turns, 1.1 to 30 times as many."""
+_LEAST_AT_REST: Final = 0.1
+_MOST_CHANGED: Final = 0.5
+"""As a share of those at rest, when a view begins to stand still."""
+_STILL_CHANGED: Final = 0.75
 """The same while it goes on: a view on the limit would be averaged every other frame."""
 _MOST_NOISE: Final = 0.04
 """Deviation as a share of the range that a sensor has at most: what looks noisier is texture."""
@@ -36,7 +40,7 @@ class Noise:
     The noise of a block is the lesser of its change since the frames before and of its finest
     texture (Immerkaer 1996, doi:10.1006/cviu.1996.0060): movement enlarges the former, detail the
     latter. The quietest tenth of the blocks has neither, unless all of the view moves, in which
-    case its blocks do not change by equal amounts.
+    case blocks change by all amounts, and not by that of noise or by much more.
 
     Notes
     -----
@@ -48,7 +52,7 @@ class Noise:
         self.variances = np.zeros(NOISE_LEVELS, np.float32)
         """By brightness, in squared levels of the plane; zeros before anything is known."""
         self.is_known = False
-        """False while most of the view moves: then no estimate holds."""
+        """False while too little of the view stands still: then no estimate holds."""
         self._learnt = self.variances
 
     def learn(self, measures: NDArray[np.float32], full_range: float) -> None:
@@ -83,14 +87,16 @@ class Noise:
         change = measures[:, 1] / self._learnt[level]
         at_rest = (change > _AT_REST[0]) & (change < _AT_REST[1])
         at_rest &= self._learnt[level] <= (_MOST_NOISE * full_range) ** 2
-        enough = _STILL_AT_REST if self.is_known else _LEAST_AT_REST
-        self.is_known = bool(at_rest.mean() >= enough)
+        share = at_rest.mean()
+        changed = ((change >= _CHANGED[0]) & (change < _CHANGED[1])).mean()
+        most = (_STILL_CHANGED if self.is_known else _MOST_CHANGED) * share
+        self.is_known = bool(share >= _LEAST_AT_REST and changed <= most)
         # Texture that moves at a brightness of its own looks like noise, of that brightness alone.
         resting = np.bincount(level[at_rest], minlength=NOISE_LEVELS)
         moves = resting < counts / 2
         sure = ~moves & (counts >= LEAST_BLOCKS)
-        most = self._learnt[sure].min() if sure.any() else np.float32(0)
-        self.variances = np.where(moves, np.minimum(self._learnt, most), self._learnt)
+        least_sure = self._learnt[sure].min() if sure.any() else np.float32(0)
+        self.variances = np.where(moves, np.minimum(self._learnt, least_sure), self._learnt)
 
 
 def _quiet(variances: NDArray[np.float32]) -> float:

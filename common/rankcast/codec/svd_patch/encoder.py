@@ -245,7 +245,7 @@ class SvdPatchEncoder:
         self._undenoised += not self._denoiser.has_averaged
         if self._undenoised == _TELLS_AFTER:
             log.warning(
-                "denoise has changed none of %d frames: the step hides their noise, most of the "
+                "denoise has changed none of %d frames: the step hides their noise, all of the "
                 "view moves, or the noise was smoothed by demosaicing or JPEG (reported once)",
                 _TELLS_AFTER,
             )
