@@ -468,10 +468,10 @@ RK_API int64_t rk_packet_decode_rgba(const struct rk_packet *packet, const uint8
                                      uint8_t *rgba);
 
 /* denoise.c ----------------------------------------------------------------------------------- */
-/* Take a frame into the `means` of its blocks of 8 x 8, which replace it where `is_written`. A block
- * that changes by more than noise of `variances[8]` begins anew; the root of the brightness, in
- * eighths of that of `full_range`, chooses. `ages` are the frames of each mean, 0 before the first.
- * `measures` [blocks][3]: brightness, and the variance of noise by change and by texture. */
+/* Add a frame to the `means` of its blocks of 8 x 8, and replace it by them if `is_written`. When a
+ * block changes by more than noise of variances[8 sqrt(brightness / full_range)], its mean starts
+ * again. `ages` counts the frames of each mean, 0 before the first. `measures` [blocks][3] receives
+ * the brightness, and the variance of noise by change and by texture. */
 RK_API int64_t rk_denoise(uint16_t *samples, float *means, uint8_t *ages, int64_t block_rows,
                           int64_t block_columns, const float *variances, double full_range,
                           int64_t is_written, float *measures);

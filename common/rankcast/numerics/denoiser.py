@@ -40,10 +40,9 @@ class _Plane:
 class Denoiser:
     """Averages the blocks of a picture that stand still, each over up to 16 frames.
 
-    A block that changes by more than its noise begins anew with the frame that it changed in, and
-    so does every sample that changes by more than four standard deviations. What is fainter than
-    that appears and vanishes over several frames. While all of the view moves, frames stay as they
-    are.
+    When a block changes by more than its noise, its mean starts again from that frame. A sample
+    that changes by more than four standard deviations replaces its mean; a fainter change appears
+    over several frames. While all of the view moves, the frames stay as they are.
 
     Parameters
     ----------
