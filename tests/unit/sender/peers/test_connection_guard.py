@@ -124,7 +124,8 @@ def test_a_connection_that_sends_more_than_is_read_is_closed_and_no_other(
         good.send(message(b"still here"))
         while router.recv_multipart()[1] != b"still here":
             continue
-        assert guard.cut == 1
+    # The peer sees the end of its connection before the guard has counted it.
+    assert guard.cut == 1
     assert bans == [("bad", f"it sent port {port} more requests than can be read")]
 
 
