@@ -19,12 +19,12 @@ from rankcast.images import encode_image, read_image
 from rankcast.recordings import RecordingWriter
 from rankcast.wire import unpack
 from rankcast_receiver.web.recordings.routes import MOST_DECODING
-from support.recordings import packets_of, pictures, record
+from support.recordings import packets_of, pictures, record_in_time
 from support.web_page import WAIT_S, WebPage, ask, wait_until
 from support.web_station import WebStation
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-COUNT = 30
+COUNT, FPS = 30, 10
 KINDS = ("pca", "kmeans")
 
 
@@ -34,10 +34,11 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     served = {kind: packets_of(kind, pictures(COUNT)) for kind in KINDS}
     plain = packets_of("svd-patch", pictures(COUNT), group=10)
     for kind in KINDS:
-        record(folder / f"{kind}.mcap", {"cam": served[kind]})
-    record(folder / "mixed.mcap", {"left": plain, "right": served["kmeans"]})
-    record(folder / "patch.mcap", {"cam": plain})
-    record(folder / "gan.mcap", {"cam": [(GOLDEN / "gan" / "colour.rkc").read_bytes()]})
+        record_in_time(folder / f"{kind}.mcap", {"cam": served[kind]}, FPS)
+    record_in_time(folder / "mixed.mcap", {"left": plain, "right": served["kmeans"]}, FPS)
+    record_in_time(folder / "patch.mcap", {"cam": plain}, FPS)
+    gan = (GOLDEN / "gan" / "colour.rkc").read_bytes()
+    record_in_time(folder / "gan.mcap", {"cam": [gan]}, FPS)
     return folder
 
 
@@ -109,7 +110,7 @@ def test_what_pages_do_not_decode_is_played_as_jpeg(station: WebStation, kind: s
     expected = decoded(packets_of(kind, pictures(COUNT)))
     with ExitStack() as stack:
         player = Player(stack, station, f"{kind}.mcap")
-        player.play(speed=0.01)
+        player.play(speed=0.2)
         for number in range(3):
             topic, head, jpeg = player.next()
             assert topic == "cam/jpeg"
@@ -125,7 +126,7 @@ def test_a_mixed_recording_plays_both_to_the_end(station: WebStation) -> None:
     expected = packets_of("svd-patch", pictures(COUNT), group=10)
     with ExitStack() as stack:
         player = Player(stack, station, "mixed.mcap")
-        player.play(speed=0.02)
+        player.play(speed=2.0)
         packets, jpegs = [], []
         while len(packets) < COUNT or jpegs[-1:] != [COUNT - 1]:
             topic, head, content = player.next()
@@ -147,7 +148,7 @@ def test_a_page_without_the_core_gets_jpeg_of_every_codec(station: WebStation) -
     expected = decoded(packets_of("svd-patch", pictures(COUNT), group=10))
     with ExitStack() as stack:
         player = Player(stack, station, "patch.mcap")
-        player.play(speed=0.01, form="jpeg")
+        player.play(form="jpeg")
         sequences = []
         while sequences[-1:] != [COUNT - 1]:
             topic, head, jpeg = player.next()
@@ -178,11 +179,11 @@ def test_a_jump_decodes_from_the_key_frame_before_and_shows_the_wanted_picture_a
 def test_playing_waits_for_a_page_that_acknowledges_nothing(station: WebStation) -> None:
     with ExitStack() as stack:
         player = Player(stack, station, "pca.mcap")
-        player.play(speed=0.01)
+        player.play()
         came: list[int] = []
         with suppress(TimeoutError):
             while True:
-                came.append(player.next(acknowledge=False, timeout_s=0.7)[1]["sequence"])
+                came.append(player.next(acknowledge=False, timeout_s=2)[1]["sequence"])
         assert 16 <= len(came) <= 18  # one is decoded meanwhile, and one waits
         player.page.send(type="ack", cameras={"cam": came[-1]})
         assert player.next()[1]["sequence"] > came[-1]

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import zmq
 
+from fuzz.zmtp.frames import greeting
 from rankcast.net import CurveClient, LinkMonitor, LinkState, SocketOptions, configure
 from rankcast.net.transport import CurveServer
 from support.fakes import free_address
 
 WAIT_S = 10.0
-HANDSHAKE_MS = 300
+HANDSHAKE_MS = 1000
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def publisher(curve: CurveServer | None = None) -> Iterator[tuple[str, zmq.Socke
 
 
 @contextmanager
-def service(greeting: bytes = b"", hang_up: bool = False) -> Iterator[str]:
+def service(says: bytes = b"", hang_up: bool = False) -> Iterator[str]:
     """A TCP service that is no sender."""
     stop = threading.Event()
     taken: list[sockets.socket] = []
@@ -82,7 +83,7 @@ def service(greeting: bytes = b"", hang_up: bool = False) -> Iterator[str]:
                 if hang_up:
                     connection.close()
                     continue
-                connection.sendall(greeting)
+                connection.sendall(says)
                 taken.append(connection)
 
         thread = threading.Thread(target=serve)
@@ -159,18 +160,30 @@ def test_a_sender_with_another_key_than_the_pinned_one_is_a_refused_key() -> Non
         assert "check --server-key" in reaches(monitor, LinkState.KEY_REFUSED)
 
 
-def test_keys_against_none_are_told_and_given_up() -> None:
+def test_a_sender_that_says_it_uses_no_keys_is_given_up() -> None:
     _, client = curve_keys()
-    with publisher() as (address, _), watching(address, client) as monitor:
-        # A first try may end before the other side has said which mechanism it wants.
-        until(monitor, lambda: monitor.detail == "the sender uses no keys")
+    with service(greeting(b"NULL")) as address, watching(address, client) as monitor:
+        assert reaches(monitor, LinkState.KEY_REFUSED) == "the sender uses no keys"
         until(monitor, lambda: monitor.given_up)
 
 
-def test_none_against_keys_are_told() -> None:
+def test_a_sender_without_keys_is_told_whichever_end_hangs_up_first() -> None:
+    _, client = curve_keys()
+    with publisher() as (address, _), watching(address, client) as monitor:
+        assert "the sender uses no keys" in reaches(monitor, LinkState.KEY_REFUSED)
+
+
+def test_a_sender_that_says_it_requires_a_key_is_told() -> None:
+    with service(greeting(b"CURVE")) as address, watching(address) as monitor:
+        assert "the sender requires a key" in reaches(monitor, LinkState.KEY_REFUSED)
+
+
+def test_a_sender_with_keys_is_told_whichever_end_hangs_up_first() -> None:
     server, _ = curve_keys()
+    ends = LinkState.KEY_REFUSED, LinkState.PROTOCOL_REFUSED
     with publisher(server) as (address, _), watching(address) as monitor:
-        assert "requires a key" in reaches(monitor, LinkState.KEY_REFUSED)
+        until(monitor, lambda: monitor.state in ends)
+        assert "the sender requires a key" in monitor.detail
 
 
 def test_a_message_above_the_limit_ends_the_session_for_good() -> None:
