@@ -136,6 +136,7 @@ def test_who_claims_the_routing_ids_of_later_clients_ends_no_sender(tmp_path: Pa
         assert sender.process.process.poll() is None, sender.process.lines
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.skipif(sys.platform != "linux", reason="needs many loopback addresses")
 def test_connections_with_the_routing_id_of_another_one_leave_nothing_behind(
     tmp_path: Path, figure: Callable[[str], None]

@@ -69,8 +69,9 @@ def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
     options = station.make("viewer1")
     report = tmp_path / "received.json"
     debug = {"RANKCAST_LOG_LEVEL": "DEBUG"}
+    all_of_them = ("--frames", "45", "--wait-viewers", "1", "--no-realtime")
     with (
-        station.sending("--frames", "45", "--wait-viewers", "1", **debug) as sender,
+        station.sending(*all_of_them, **debug) as sender,
         rankcast("receive", "--connect", sender.address, "--timeout", "30", "--report",
                  str(report), "--save", str(tmp_path / "saved"), *options, **debug) as receiver,
     ):  # fmt: skip

@@ -230,11 +230,15 @@ def test_a_replay_in_real_time_keeps_its_pace(address: str, watcher: Watcher) ->
         pipeline = CameraPipeline(
             lambda: FakeSource(frames(11), fps=50.0), publisher, GrabOptions(wait_viewers=1)
         )
+        started_s = time.monotonic()
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
+        assert time.monotonic() - started_s >= 0.2, "eleven frames at 50 fps"
+        assert publisher.balance().entered == 11
+    # A busy machine may skip frames, but not the last one.
     numbers = watcher.join()
-    assert numbers[0] == 0
+    assert numbers == sorted(set(numbers))
     assert numbers[-1] == 10
 
 
