@@ -11,7 +11,7 @@ from rankcast_receiver.clock.sender_clock import SenderClock
 MAX_STATIONS: Final = 15
 """Most stations of a relay with clocks of their own: each costs a ping a second."""
 MAX_NAMES: Final = 256
-"""Most cameras with a clock or a station: names come from the peer."""
+"""Most cameras with a clock, a station or a stream: names come from the peer."""
 
 
 class StationClocks:
@@ -42,6 +42,12 @@ class StationClocks:
         """Clocks of the further stations."""
         self._unplaced: dict[str, SenderClock] = {}
         """Clocks that are not pinged, by camera."""
+        self._stream_ids: dict[str, bytes] = {}
+        """Of the latest packet of each camera. Only the process that chose an id sends it."""
+        self._stream_changed = False
+        """True if a camera has begun another stream in this session."""
+        self._in_doubt = False
+        """True in a session with a sender until its first packet."""
 
     def of(self, camera: str) -> SenderClock:
         """Return the clock of the station of a camera, or of a stream ``NAME.SUB``."""
@@ -95,11 +101,40 @@ class StationClocks:
             self._measured = {**self._measured, station: clock}
         self._stations = {**self._stations, camera: station}
 
-    def restart(self) -> None:
-        """Discard all measurements: another process answers now.
+    def hear(self, camera: str, stream_id: bytes) -> bool:
+        """Note the stream of a packet, on arrival.
 
-        What was a sender is taken for one again, so that ages are known before its next status.
+        Returns
+        -------
+        bool
+            False if it is the first of a session and another process sends it: all measurements
+            are discarded.
         """
+        known = self._stream_ids.get(camera)
+        if known is not None or len(self._stream_ids) < MAX_NAMES:
+            self._stream_ids[camera] = stream_id
+        if self._in_doubt:
+            self._in_doubt = False
+            if known == stream_id:
+                return True
+            self._discard()
+            return False
+        # It may be of a session that the monitor has not told yet.
+        self._stream_changed |= known not in (None, stream_id)
+        return True
+
+    def begin_session(self) -> None:
+        """Discard all measurements, unless the first packet shows that the sender is the same.
+
+        So the age of a picture from before a suspend is known before the next status. What was a
+        sender is taken for one again.
+        """
+        self._in_doubt = self._direct and not self._stream_changed
+        self._stream_changed = False
+        if not self._in_doubt:
+            self._discard()
+
+    def _discard(self) -> None:
         self._stations, self._measured = {}, {}
         self._unplaced.clear()
         self.sender.restart()

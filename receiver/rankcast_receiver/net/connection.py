@@ -322,6 +322,10 @@ class Connection:
             return  # frames of before
         self._path.hear(received, size, now_s)
         status, clocks = received.status, self._streams.clocks
+        if received.packet is not None:
+            same = clocks.hear(received.camera, received.packet.header.stream_id)
+            if not same and self._control is not None:
+                self._control.restart()
         if status is not None:
             clocks.note(received.camera, status.station, relayed=bool(status.relay))
         clock = clocks.of(received.camera)
@@ -335,7 +339,7 @@ class Connection:
 
     def _begin_session(self, now_s: float) -> None:
         # The new peer may be another process, even on another machine.
-        self._streams.clocks.restart()
+        self._streams.clocks.begin_session()
         self._path.restart(now_s)
         self._names.clear()
         if self._control is not None:

@@ -67,20 +67,23 @@ def wait_state(subscriber: Subscriber, live: bool) -> None:
         assert time.monotonic() < ends, subscriber.states
 
 
-def show(publisher: Publisher, subscriber: Subscriber, image: Pixels | Frame) -> Frame:
-    """Publish `image` until the subscriber hands out one of its time or later, and knows its age.
+def wait_status(subscriber: Subscriber) -> None:
+    """Wait for the first status, which says whose clock the time stamps are from."""
+    for packets in subscriber.packets():
+        subscriber.decoder.decode(packets)
+        if subscriber.streams["cam"].status is not None:
+            return
 
-    A receiver that has slept reconnects, and knows the sender's clock with the next status only.
-    """
+
+def show(publisher: Publisher, subscriber: Subscriber, image: Pixels | Frame) -> Frame:
+    """Publish `image` until the subscriber hands out one with its capture time, or a later one."""
     since_ns = image.t_capture_mono_ns if isinstance(image, Frame) else boot_ns()
     for packets in subscriber.packets():
+        # Again, because a receiver that has slept reconnects.
         publisher.send(image)
         for decoded in subscriber.decoder.decode(packets):
-            frame = decoded.frame
-            if frame is None or frame.t_capture_here_ns is None:
-                continue
-            if frame.t_capture_mono_ns >= since_ns:
-                return frame
+            if decoded.frame is not None and decoded.frame.t_capture_mono_ns >= since_ns:
+                return decoded.frame
     raise AssertionError("the stream ended")
 
 
@@ -99,6 +102,7 @@ def test_a_frame_that_waited_through_a_suspend_tells_its_true_age(sleep: Sleep) 
     with Publisher(address, codec="raw") as publisher, Subscriber(address) as subscriber:
         assert publisher.wait_viewers(1, 10)
         show(publisher, subscriber, PICTURE)
+        wait_status(subscriber)
         waiting = Frame(PICTURE, t_capture_mono_ns=boot_ns(), t_capture_utc_ns=time.time_ns())
         sleep(HOUR_S)
         frame = show(publisher, subscriber, waiting)

@@ -228,18 +228,14 @@ def test_stopping_ends_a_pipeline_that_waits_for_viewers(address: str) -> None:
 def test_a_replay_in_real_time_keeps_its_pace(address: str, watcher: Watcher) -> None:
     with Publisher(address, codec="raw") as publisher:
         pipeline = CameraPipeline(
-            lambda: FakeSource(frames(11), fps=50.0), publisher, GrabOptions(wait_viewers=1)
+            lambda: FakeSource(frames(4), fps=2.0), publisher, GrabOptions(wait_viewers=1)
         )
         started_s = time.monotonic()
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
-        assert time.monotonic() - started_s >= 0.2, "eleven frames at 50 fps"
-        assert publisher.balance().entered == 11
-    # A busy machine may skip frames, but not the last one.
-    numbers = watcher.join()
-    assert numbers == sorted(set(numbers))
-    assert numbers[-1] == 10
+        assert time.monotonic() - started_s >= 1.5
+    assert watcher.join() == [0, 1, 2, 3]
 
 
 def test_a_camera_that_fails_is_opened_again_and_its_frame_numbers_go_on(

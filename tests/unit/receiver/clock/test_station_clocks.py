@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from rankcast_receiver.clock.sender_clock import MEASURED
 from rankcast_receiver.clock.station_clocks import MAX_NAMES, MAX_STATIONS, StationClocks
 
 ADDRESS = "tcp://10.0.0.5:5555"
@@ -72,7 +75,7 @@ def test_a_known_camera_changes_its_station_also_where_no_place_is_left() -> Non
 def test_another_session_forgets_the_stations_and_measures_anew() -> None:
     clocks = at_relay(a="", b="1")
     before = clocks.of("b")
-    clocks.restart()
+    clocks.begin_session()
     for camera in ("a", "b"):
         assert clocks.of(camera) not in (before, clocks.sender)
     assert clocks.to_ping == {"": clocks.sender}
@@ -81,11 +84,69 @@ def test_another_session_forgets_the_stations_and_measures_anew() -> None:
 def test_a_sender_is_taken_for_one_in_its_next_session_too_until_a_status_says_otherwise() -> None:
     clocks = StationClocks(ADDRESS, per_camera=False)
     clocks.note("a", "", relayed=False)
-    clocks.restart()
+    clocks.begin_session()
     assert clocks.of("a") is clocks.sender
     clocks.note("a", "", relayed=True)
     assert clocks.of("a") is clocks.sender
     assert clocks.of("b") is not clocks.sender
+
+
+def at_sender() -> StationClocks:
+    """Clocks of a sender that are measured."""
+    clocks = StationClocks(ADDRESS, per_camera=False)
+    clocks.note("a", "", relayed=False)
+    assert clocks.hear("a", b"first")
+    clocks.sender.answer(0, 1, 2, 3)
+    return clocks
+
+
+def is_measured(clocks: StationClocks) -> bool:
+    return clocks.sender.known == MEASURED
+
+
+def test_another_session_with_the_same_process_keeps_what_is_known_of_its_clock() -> None:
+    clocks = at_sender()
+    for _ in range(2):
+        clocks.begin_session()
+        assert clocks.hear("a", b"first")
+        assert is_measured(clocks)
+
+
+@pytest.mark.parametrize("camera", ["a", "b"])
+def test_another_process_in_another_session_is_measured_anew_from_its_first_packet_on(
+    camera: str,
+) -> None:
+    clocks = at_sender()
+    clocks.begin_session()
+    assert not clocks.hear(camera, b"second")
+    assert not is_measured(clocks)
+    assert clocks.hear(camera, b"second")
+
+
+def test_another_process_whose_packets_are_read_before_its_session_is_told_is_measured_anew() -> (
+    None
+):
+    clocks = at_sender()
+    assert clocks.hear("a", b"second")
+    clocks.begin_session()
+    assert not is_measured(clocks)
+    assert clocks.hear("a", b"second")
+
+
+def test_another_stream_within_a_session_keeps_the_clock() -> None:
+    clocks = at_sender()
+    assert clocks.hear("a", b"second")
+    assert clocks.hear("b", b"third")
+    assert is_measured(clocks)
+
+
+def test_another_session_with_a_relay_discards_what_is_known_of_the_same_streams() -> None:
+    clocks = at_relay(a="")
+    clocks.hear("a", b"first")
+    clocks.sender.answer(0, 1, 2, 3)
+    clocks.begin_session()
+    assert not is_measured(clocks)
+    assert clocks.hear("a", b"first")
 
 
 def test_a_camera_that_moves_to_another_station_gets_its_clock() -> None:
@@ -111,4 +172,7 @@ def test_invented_names_are_bounded() -> None:
     for number in range(2 * MAX_NAMES):
         server.of(f"site.c{number}")
     assert len(server.known) == MAX_NAMES
+    for number in range(2 * MAX_NAMES):
+        server.hear(f"site.c{number}", b"id")
+    assert len(server._stream_ids) == MAX_NAMES
     assert server.of("site.c0") is server.of("site.c0")

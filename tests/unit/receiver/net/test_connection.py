@@ -6,17 +6,19 @@ import logging
 import socket as sockets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 import zmq
 
+from rankcast.encoder import Encoder
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.net import CurveClient, SocketOptions
 from rankcast.net.reconnect_policy import GIVEN_UP_FIRST_S, GIVEN_UP_MAX_S
 from rankcast.wire import Limits, frames_topic
 from rankcast_receiver import Subscriber
+from rankcast_receiver.clock.sender_clock import MEASURED, UNKNOWN
 from rankcast_receiver.net import ConnectionOptions
 from rankcast_receiver.net import connection as connection_module
 from rankcast_receiver.net.connection import Connection
@@ -281,6 +283,33 @@ def test_a_session_may_name_a_bounded_number_of_cameras(monkeypatch: pytest.Monk
             names += [received.camera for received in connection.receive()]
     assert names == ["c0", "c1", "c2", "c3"] * 2
     assert connection.foreign_messages == 4
+
+
+def pump(connection: Connection, send: Sender, until: Callable[[], bool]) -> None:
+    """Run a connection, and say how the camera is, until something is true of it."""
+    deadline = time.monotonic() + WAIT_S
+    while not until():
+        assert time.monotonic() < deadline
+        send.say("cam")
+        for socket in connection.sockets[:1]:  # none in a pause between two connections
+            socket.poll(20)
+        list(connection.receive())
+        connection.tick()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_outlives_a_connection_but_not_the_process_that_it_is_of(restarted: bool) -> None:
+    with joined_connection() as (connection, send):
+        clocks = connection._streams.clocks
+        pump(connection, send, lambda: connection._sessions == 1)
+        pump(connection, send, lambda: clocks.of("cam") is clocks.sender)
+        clocks.sender.answer(0, 1, 2, 3)
+        connection._link.replace()
+        if restarted:
+            send.encoders["cam"] = Encoder("raw")
+        pump(connection, send, lambda: connection._sessions == 2)
+        pump(connection, send, lambda: "cam" in connection._names)
+        assert clocks.sender.known == (UNKNOWN if restarted else MEASURED)
 
 
 @pytest.mark.parametrize(("suspended_s", "complete"), [(-1.0, False), (WAIT_S, True)])
